@@ -1,0 +1,1 @@
+"""A kernel and chunks make a lazy array; what is computed is not known here."""

@@ -1,0 +1,115 @@
+"""Mean patterns of groups of positions: a distributed groupby reduction.
+
+Each block sums only the groups it holds; a tree of tasks joins them; the last one divides.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import dask.array as da
+import numpy as np
+from dask.base import tokenize
+from dask.highlevelgraph import HighLevelGraph
+
+FAN_IN: Final = 8
+"""Partial results joined by one task: few levels, and few partials waiting for each other."""
+
+
+@dataclass(frozen=True)
+class GroupSums:
+    """Sums over the groups present in a part of the scan.
+
+    Attributes
+    ----------
+    groups : (G,) int
+        Group numbers, increasing.
+    sums : (G, C, Qy, Qx) float64
+        Sums of patterns in C ways.
+    squares : (G,) float64
+        Sums of squared raw patterns.
+    """
+
+    groups: np.ndarray
+    sums: np.ndarray
+    squares: np.ndarray
+
+
+def join_sums(parts: Sequence[GroupSums]) -> GroupSums:
+    """Add partial sums, group by group."""
+    if len(parts) == 1:
+        return parts[0]
+    groups = np.unique(np.concatenate([part.groups for part in parts]))
+    sums = np.zeros((len(groups), *parts[0].sums.shape[1:]))
+    squares = np.zeros(len(groups))
+    for part in parts:
+        # a group stands once in a part, so nothing is lost by adding at indices
+        at = np.searchsorted(groups, part.groups)
+        sums[at] += part.sums
+        squares[at] += part.squares
+    return GroupSums(groups, sums, squares)
+
+
+def group_means(
+    tasks: Sequence[Any],
+    dependencies: Sequence[da.Array],
+    finalize: Callable[[GroupSums], tuple[np.ndarray, np.ndarray]],
+    *,
+    n_groups: int,
+    pattern_shape: tuple[int, int],
+    name: str,
+) -> tuple[da.Array, da.Array]:
+    """Join the blocks' sums in a tree and finalize them, lazily.
+
+    Parameters
+    ----------
+    tasks
+        One Dask task per block, each returning GroupSums.
+    dependencies
+        Lazy arrays that the tasks refer to.
+    finalize
+        Makes the mean patterns (n_groups, Qy, Qx) float32 and a number for each group from
+        the joined sums.
+    n_groups, pattern_shape
+        Shape of the result.
+    name
+        Prefix of the tasks, as the dashboard shows it.
+
+    Returns
+    -------
+    Lazy (n_groups, Qy, Qx) float32 and (n_groups,) float32.
+    """
+    token = tokenize(name, finalize, n_groups, *tasks)
+    sums, joined = f"{name}-{token}", f"{name}-join-{token}"
+    graph: dict[Any, Any] = {(sums, i): task for i, task in enumerate(tasks)}
+    level, keys = 0, list(graph)
+    while len(keys) > FAN_IN:
+        groups = [keys[i : i + FAN_IN] for i in range(0, len(keys), FAN_IN)]
+        keys = [(joined, level, i) for i in range(len(groups))]
+        graph |= {key: (join_sums, group) for key, group in zip(keys, groups, strict=True)}
+        level += 1
+    means, numbers = f"{name}-mean-{token}", f"{name}-residual-{token}"
+    graph[(joined, "all")] = (partial(_finish, finalize), keys)
+    graph[(means, 0, 0, 0)] = (_first, (joined, "all"))
+    graph[(numbers, 0)] = (_second, (joined, "all"))
+    layers = HighLevelGraph.from_collections(sums, graph, dependencies=dependencies)
+    shape = ((n_groups,), *((n,) for n in pattern_shape))
+    return (
+        da.Array(layers, means, shape, meta=np.empty((0, 0, 0), np.float32)),
+        da.Array(layers, numbers, ((n_groups,),), meta=np.empty((0,), np.float32)),
+    )
+
+
+def _finish(
+    finalize: Callable[[GroupSums], tuple[np.ndarray, np.ndarray]], parts: Sequence[GroupSums]
+) -> tuple[np.ndarray, np.ndarray]:
+    return finalize(join_sums(parts))
+
+
+def _first(pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    return pair[0]
+
+
+def _second(pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    return pair[1]

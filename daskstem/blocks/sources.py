@@ -1,0 +1,264 @@
+"""Reading a block and its halo straight from where an array is stored."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import dask.array as da
+import numpy as np
+from dask.base import tokenize
+from dask.highlevelgraph import HighLevelGraph
+
+Region = tuple[slice, ...]
+PatternFunction = Callable[..., np.ndarray]
+"""``function(patterns, region, *maps, *wholes)``, all for one block of the scan."""
+
+
+class BlockSource(Protocol):
+    """What a lazy array may be an untouched view of: it can be read piece by piece."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the whole array."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype of the values."""
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return the values of a region given by slices with explicit bounds."""
+
+
+def source_of(array: da.Array) -> BlockSource | None:
+    """Return what ``array`` is an untouched view of, or None if it is a computed array.
+
+    Dask keeps the object given to ``from_array`` in a task of its own, named after the
+    array; any operation, slicing included, makes an array of another name, so an array
+    whose name still has that task is the stored one, element by element.
+    """
+    layer = array.dask.layers.get(f"original-{array.name}")
+    if layer is None:
+        return None
+    original = layer[f"original-{array.name}"]
+    original = getattr(original, "value", original)
+    return original if hasattr(original, "read") else None
+
+
+class ViewSource:
+    """What all views of a source share: Dask may index them, and ``read`` does the work."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    token: str
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return the values of a region given by slices with explicit bounds."""
+        raise NotImplementedError
+
+    def __getitem__(self, key: Region) -> np.ndarray:
+        """Read one block, as Dask asks for it."""
+        region = tuple(slice(*k.indices(n)) for k, n in zip(key, self.shape, strict=True))
+        return self.read(tuple(slice(s.start, s.stop) for s in region))
+
+    def __dask_tokenize__(self) -> Any:
+        """Identify the content."""
+        return self.token
+
+    def lazy(self, chunks: tuple[tuple[int, ...], ...], name: str) -> da.Array:
+        """Return a Dask array of the view that ``source_of`` recognises."""
+        return da.from_array(
+            self,  # type: ignore[no-untyped-call]
+            chunks=chunks,
+            name=f"{name}-{self.token}",
+            asarray=False,
+            fancy=False,
+            meta=np.empty((0,) * self.ndim, self.dtype),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class MappedSource(ViewSource):
+    """A source whose patterns pass through a function of single patterns.
+
+    Attributes
+    ----------
+    source
+        (frame, scan_y, scan_x, q_y, q_x).
+    function
+        ``function(patterns, region, *maps, *wholes)``; returns patterns of the last two
+        lengths of ``shape``.
+    maps
+        Sources (frame, scan_y, scan_x): read where the patterns are.
+    wholes
+        Sources (frame, ...): read whole for the frames of the patterns.
+    """
+
+    source: BlockSource
+    function: PatternFunction
+    maps: tuple[BlockSource, ...]
+    wholes: tuple[BlockSource, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    token: str
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return the mapped patterns of a region."""
+        scan = region[:3]
+        patterns = self.source.read((*scan, *_all_of(self.source.shape[3:])))
+        maps = (side.read(scan) for side in self.maps)
+        wholes = (side.read((region[0], *_all_of(side.shape[1:]))) for side in self.wholes)
+        mapped = self.function(patterns, scan, *maps, *wholes)
+        return np.ascontiguousarray(mapped[(..., *region[3:])])
+
+
+@dataclass(frozen=True, eq=False)
+class HeldArray:
+    """A small array in memory, as a source."""
+
+    values: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return self.values.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype of the values."""
+        return self.values.dtype
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return the values of a region."""
+        return self.values[region]
+
+
+def map_patterns(
+    function: PatternFunction,
+    array: da.Array,
+    *,
+    maps: Sequence[da.Array | np.ndarray] = (),
+    wholes: Sequence[da.Array | np.ndarray] = (),
+    pattern_shape: tuple[int, int],
+    dtype: Any,
+    name: str,
+) -> da.Array:
+    """Apply a function of single patterns to every block, lazily.
+
+    Parameters
+    ----------
+    function
+        ``function(patterns, region, *maps, *wholes)``, all for one block: patterns
+        (frame, scan_y, scan_x, q_y, q_x), the scan region they lie in, the maps cut to it,
+        and the wholes of its frames. It returns one new pattern for each, leaves its
+        arguments as they are, and must pickle.
+    array
+        (frame, scan_y, scan_x, q_y, q_x), any chunks.
+    maps
+        Values at the positions that the function needs: (frame, scan_y, scan_x).
+    wholes
+        Values of the frames that it needs, such as detector masks: (frame, ...).
+    pattern_shape, dtype
+        What the new patterns look like.
+    name
+        Prefix of the tasks, as the dashboard shows it.
+
+    Returns
+    -------
+    Dask array of the new patterns with the same scan blocks. If ``array`` and all maps and
+    wholes are stored or in memory, the result can itself be read block and halo at a time.
+    """
+    sides = (*maps, *wholes)
+    named = [side.name if isinstance(side, da.Array) else side for side in sides]
+    token = tokenize(function, array.name, named, len(maps), pattern_shape, str(dtype))
+    source = source_of(array)
+    found = [_side_source(side) for side in sides]
+    if source is not None and all(side is not None for side in found):
+        stored = tuple(side for side in found if side is not None)
+        shape = (*array.shape[:3], *pattern_shape)
+        at, whole = stored[: len(maps)], stored[len(maps) :]
+        view = MappedSource(source, function, at, whole, shape, np.dtype(dtype), token)
+        return view.lazy((*array.chunks[:3], *((n,) for n in pattern_shape)), name)
+    return _map_blocks(
+        function, array, maps, wholes, lengths=pattern_shape, dtype=dtype, name=f"{name}-{token}"
+    )
+
+
+def measure_patterns(
+    function: PatternFunction,
+    array: da.Array,
+    *,
+    maps: Sequence[da.Array | np.ndarray] = (),
+    wholes: Sequence[da.Array | np.ndarray] = (),
+    channels: int,
+    dtype: Any,
+    name: str,
+) -> da.Array:
+    """Measure numbers on every single pattern, lazily: one task per block.
+
+    Parameters
+    ----------
+    function
+        As for ``map_patterns``, but it returns (frame, scan_y, scan_x, channels).
+    array, maps, wholes
+        As for ``map_patterns``.
+    channels, dtype
+        Length of the result's last dimension, and its dtype.
+    name
+        Prefix of the tasks, as the dashboard shows it.
+
+    Returns
+    -------
+    (frame, scan_y, scan_x, channels) with the same scan blocks.
+    """
+    named = [s.name if isinstance(s, da.Array) else s for s in (*maps, *wholes)]
+    token = tokenize(function, array.name, named, len(maps), channels, str(dtype))
+    return _map_blocks(
+        function, array, maps, wholes, lengths=(channels,), dtype=dtype, name=f"{name}-{token}"
+    )
+
+
+def _map_blocks(
+    function: PatternFunction,
+    array: da.Array,
+    maps: Sequence[da.Array | np.ndarray],
+    wholes: Sequence[da.Array | np.ndarray],
+    *,
+    lengths: tuple[int, ...],
+    dtype: Any,
+    name: str,
+) -> da.Array:
+    blocks = array.rechunk({3: -1, 4: -1})
+    cut = [da.asarray(side).rechunk(blocks.chunks[:3]) for side in maps]
+    gathered = [
+        da.asarray(side).rechunk((blocks.chunks[0], *((n,) for n in side.shape[1:])))
+        for side in wholes
+    ]
+    starts = [np.cumsum((0, *sizes)).tolist() for sizes in blocks.chunks[:3]]
+    graph: dict[Any, Any] = {}
+    for index in np.ndindex(blocks.numblocks[:3]):
+        region = tuple(slice(s[i], s[i + 1]) for s, i in zip(starts, index, strict=True))
+        inputs = [(blocks.name, *index, 0, 0)]
+        inputs += [(side.name, *index) for side in cut]
+        inputs += [(side.name, index[0], *(0,) * (side.ndim - 1)) for side in gathered]
+        graph[(name, *index, *(0,) * len(lengths))] = (partial(_on_region, function, region), *inputs)
+    layers = HighLevelGraph.from_collections(name, graph, dependencies=[blocks, *cut, *gathered])
+    chunks = (*blocks.chunks[:3], *((n,) for n in lengths))
+    return da.Array(layers, name, chunks, meta=np.empty((0,) * len(chunks), dtype))
+
+
+def _on_region(function: PatternFunction, region: Region, patterns: Any, *sides: Any) -> Any:
+    return function(np.asarray(patterns), region, *map(np.asarray, sides))
+
+
+def _side_source(side: da.Array | np.ndarray) -> BlockSource | None:
+    return source_of(side) if isinstance(side, da.Array) else HeldArray(side)
+
+
+def _all_of(shape: tuple[int, ...]) -> Region:
+    return tuple(slice(0, n) for n in shape)

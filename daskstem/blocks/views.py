@@ -1,0 +1,121 @@
+"""A part of the patterns, or coarser ones, still readable block and halo at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask.base import tokenize
+
+from daskstem.blocks.sources import BlockSource, Region, ViewSource, source_of
+
+Binning = Callable[[np.ndarray], np.ndarray]
+"""Turns patterns (frame, scan_y, scan_x, q_y, q_x) of whole boxes into one pixel per box."""
+
+
+@dataclass(frozen=True, eq=False)
+class CroppedSource(ViewSource):
+    """A box of a source, which begins at ``start``."""
+
+    source: BlockSource
+    start: tuple[int, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    token: str
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return the values of a region of the box."""
+        return self.source.read(
+            tuple(slice(s.start + o, s.stop + o) for s, o in zip(region, self.start, strict=True))
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class BinnedSource(ViewSource):
+    """A source binned by a whole factor along every dimension."""
+
+    source: BlockSource
+    function: Binning
+    factors: tuple[int, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    token: str
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return the binned values of a region."""
+        boxes = zip(region, self.factors, strict=True)
+        return self.function(self.source.read(tuple(slice(s.start * n, s.stop * n) for s, n in boxes)))
+
+
+def crop_patterns(array: da.Array, bounds: Sequence[tuple[int, int]], *, name: str) -> da.Array:
+    """Return a box of an array, lazily.
+
+    Parameters
+    ----------
+    array
+        Any number of dimensions and any chunks.
+    bounds
+        Start and stop along every dimension.
+    name
+        Prefix of the tasks, as the dashboard shows it.
+
+    Returns
+    -------
+    The box, in the pieces of the array's chunks. If ``array`` is stored, it can itself be
+    read block and halo at a time.
+    """
+    box = array[tuple(slice(*b) for b in bounds)]
+    source = source_of(array)
+    if source is None:
+        return box
+    token = tokenize(array.name, list(bounds))
+    start = tuple(low for low, _ in bounds)
+    return CroppedSource(source, start, box.shape, box.dtype, token).lazy(box.chunks, name)
+
+
+def bin_patterns(
+    function: Binning, array: da.Array, factors: tuple[int, ...], *, dtype: Any, name: str
+) -> da.Array:
+    """Bin an array by whole factors, lazily; what fills no box at the end is left out.
+
+    Parameters
+    ----------
+    function
+        Bins a block that holds whole boxes. It must pickle.
+    array
+        (frame, scan_y, scan_x, q_y, q_x), any chunks.
+    factors
+        Length of a box along every dimension.
+    dtype
+        Dtype of the function's result.
+    name
+        Prefix of the tasks, as the dashboard shows it.
+
+    Returns
+    -------
+    The binned array, its blocks as near to the array's chunks as boxes allow, the detector
+    whole. If ``array`` is stored, it can itself be read block and halo at a time.
+    """
+    token = tokenize(function, array.name, factors, str(dtype))
+    shape = tuple(n // factor for n, factor in zip(array.shape, factors, strict=True))
+    scan = (_binned_chunks(*pair) for pair in zip(array.chunks[:3], factors[:3], strict=True))
+    chunks = (*scan, *((n,) for n in shape[3:]))
+    source = source_of(array)
+    if source is not None:
+        view = BinnedSource(source, function, factors, shape, np.dtype(dtype), token)
+        return view.lazy(chunks, name)
+    whole = array[tuple(slice(0, n * f) for n, f in zip(shape, factors, strict=True))]
+    boxes = whole.rechunk(
+        tuple(tuple(n * f for n in sizes) for sizes, f in zip(chunks, factors, strict=True))
+    )
+    return da.map_blocks(
+        function, boxes, chunks=chunks, dtype=dtype, name=f"{name}-{token}",
+        meta=np.empty((0,) * array.ndim, dtype),
+    )  # fmt: skip
+
+
+def _binned_chunks(sizes: Sequence[int], factor: int) -> tuple[int, ...]:
+    """Chunks whose borders lie at the last whole box before the old ones."""
+    borders = np.unique(np.cumsum((0, *sizes)) // factor)
+    return tuple(int(n) for n in np.diff(borders))

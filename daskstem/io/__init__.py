@@ -1,0 +1,1 @@
+"""Disk to Dataset and back: the store and the readers of other programs' files."""

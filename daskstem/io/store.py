@@ -1,0 +1,295 @@
+"""The Zarr v3 store of a series: group ``raw`` and one sibling group per step."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.codecs import BloscCodec, Crc32cCodec
+
+from daskstem.io.stored import StoredArray
+from daskstem.schema.dims import FRAME
+from daskstem.schema.errors import InputError
+from daskstem.schema.provenance import SCHEMA_VERSION, package_version
+
+RAW: Final = "raw"
+FINISHED: Final = "finished"
+FINISHED_FRAMES: Final = "finished_frames"
+
+
+def open_series(store: str | Path) -> xr.DataTree:
+    """Open a series: a tree of lazy arrays, one group per finished step.
+
+    Parameters
+    ----------
+    store
+        Path or URL of a store made by ``convert`` or ``simulate``.
+
+    Returns
+    -------
+    DataTree
+        ``raw`` (patterns and their coordinates) and every product. Nothing but metadata
+        and coordinates is read. ``attrs["unfinished"]`` names the groups that a stopped
+        run has left half-made; they are not opened.
+
+    Raises
+    ------
+    InputError
+        If there is no store, its schema is newer than this version, or the conversion of
+        the patterns was never finished.
+
+    Examples
+    --------
+    >>> import daskstem, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> store = daskstem.simulate(f"{folder.name}/s.zarr", shape=(1, 16, 16, 32, 32))
+    >>> daskstem.open_series(store)["raw"].dataset.sizes["scan_y"]
+    16
+    """
+    root = open_root(store)
+    names = [RAW, *sorted(n for n in root.group_keys() if n != RAW and not n.startswith("."))]
+    unfinished = [name for name in names if not is_finished(root, name)]
+    if RAW in unfinished:
+        raise InputError(unfinished_raw(root))
+    groups = {name: open_group(root, name) for name in names if name not in unfinished}
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = {**dict(root.attrs), "unfinished": unfinished}
+    return tree
+
+
+def open_root(store: str | Path, *, mode: str = "r") -> zarr.Group:
+    """Open a store's root, refusing what is not one or is newer than this version.
+
+    Raises
+    ------
+    InputError
+        As said above.
+    """
+    try:
+        root = zarr.open_group(str(store), mode=mode)  # type: ignore[arg-type]
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError) as error:
+        raise InputError(
+            f"no store at {store}; make one with 'daskstem convert SOURCE {store}'"
+        ) from error
+    found = root.attrs.get("daskstem_schema")
+    if not isinstance(found, int):
+        raise InputError(
+            f"{store} is a Zarr group but not a daskstem store (no 'daskstem_schema' in its "
+            f"attributes); convert it with 'daskstem convert {store} NEW.zarr'"
+        )
+    if found > SCHEMA_VERSION:
+        raise InputError(
+            f"{store} was written with schema {found}, this version reads up to "
+            f"{SCHEMA_VERSION}; upgrade daskstem"
+        )
+    return root
+
+
+def create_root(store: str | Path) -> zarr.Group:
+    """Create a store's root, or open the one that is there.
+
+    Raises
+    ------
+    InputError
+        If the place is taken by something else or cannot be written.
+    """
+    path = Path(store)
+    if (path / "zarr.json").exists():
+        return open_root(store, mode="r+")
+    if "://" not in str(store) and path.exists() and (path.is_file() or any(path.iterdir())):
+        raise InputError(f"{store} exists and is not a daskstem store; choose another target")
+    attributes = {"daskstem_schema": SCHEMA_VERSION, "daskstem_version": package_version()}
+    try:
+        return zarr.open_group(str(store), mode="a", attributes=attributes)
+    except OSError as error:
+        raise InputError(f"cannot write to {store}: {error.strerror or error}") from error
+
+
+def open_group(root: zarr.Group, name: str, *, frames: slice | None = None) -> xr.Dataset:
+    """Open one group lazily, whole or for a range of frames.
+
+    Small arrays (coordinates) are read; all others are Dask arrays with one block per
+    stored file.
+    """
+    group = root[name]
+    if not isinstance(group, zarr.Group):
+        raise InputError(f"{name!r} in {root.store_path} is an array, expected a group")
+    variables: dict[str, xr.Variable] = {}
+    coordinates: set[str] = set()
+    for key, array in group.arrays():
+        dims = tuple(str(d) for d in array.metadata.dimension_names or ())  # type: ignore[union-attr]
+        attrs = dict(array.attrs)
+        listed = str(attrs.pop("coordinates", "")).split()
+        coordinates.update(listed)
+        variables[key] = xr.Variable(dims, _values(array, dims, frames), attrs)
+    coordinates |= {key for key, variable in variables.items() if variable.dims == (key,)}
+    ds = xr.Dataset(variables, attrs=dict(group.attrs))
+    return ds.set_coords([name for name in coordinates if name in variables])
+
+
+def _values(array: zarr.Array, dims: tuple[str, ...], frames: slice | None) -> Any:
+    start, stop = 0, array.shape[0] if array.shape else 0
+    if frames is not None and dims[:1] == (FRAME,):
+        start, stop = frames.start, frames.stop
+    if array.ndim < 2 or array.nbytes < 4096:
+        return array[start:stop] if array.ndim else array[()]
+    return StoredArray(array, start, stop).lazy()
+
+
+def begin_group(
+    root: zarr.Group,
+    name: str,
+    arrays: Mapping[str, "ArraySpec"],
+    coordinates: Mapping[str, xr.Variable],
+    attrs: Mapping[str, Any],
+    *,
+    coordinate_names: Sequence[str] = (),
+) -> zarr.Group:
+    """Create a group of empty arrays, to be filled frame by frame.
+
+    The group says that it is not finished until ``finish_group``. It is built beside its
+    place and moved there, so a group that exists has all of its metadata. Arrays that are
+    coordinates and filled like the others are named in ``coordinate_names``.
+    """
+    remove_group(root, name)
+    building = f".{name}.building"
+    remove_group(root, building)
+    group = root.create_group(building)
+    group.attrs.update({**attrs, FINISHED: False, FINISHED_FRAMES: []})
+    names = [*coordinate_names, *(key for key, v in coordinates.items() if v.dims != (key,))]
+    auxiliary = " ".join(names)
+    for key, spec in arrays.items():
+        array = spec.create(group, key)
+        if auxiliary and key not in coordinate_names:
+            array.attrs["coordinates"] = auxiliary
+    for key, variable in coordinates.items():
+        _write_coordinate(group, key, variable)
+    _move(root, building, name)
+    opened = root[name]
+    if not isinstance(opened, zarr.Group):
+        raise TypeError(f"{name} is not a group")
+    return opened
+
+
+class ArraySpec:
+    """How an array of a group is laid out: dims, shape, chunks, shards, attributes."""
+
+    def __init__(
+        self,
+        dims: Sequence[str],
+        shape: Sequence[int],
+        dtype: np.dtype,
+        *,
+        chunks: Sequence[int],
+        shards: Sequence[int] | None = None,
+        attrs: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.dims = tuple(dims)
+        self.shape = tuple(shape)
+        self.dtype = np.dtype(dtype)
+        self.chunks = tuple(chunks)
+        self.shards = None if shards is None else tuple(shards)
+        self.attrs = dict(attrs or {})
+
+    def create(self, group: zarr.Group, key: str) -> zarr.Array:
+        """Create the array, empty."""
+        return group.create_array(
+            key,
+            shape=self.shape,
+            dtype=self.dtype,
+            chunks=self.chunks,
+            shards=self.shards,
+            compressors=[_codec(self.dtype), Crc32cCodec()],
+            fill_value=0,
+            dimension_names=self.dims,
+            attributes=self.attrs,
+        )
+
+
+def _codec(dtype: np.dtype) -> BloscCodec:
+    shuffle: Any = "bitshuffle" if dtype.kind in "iu" else "shuffle"
+    return BloscCodec(cname="zstd", clevel=1, shuffle=shuffle, typesize=dtype.itemsize)
+
+
+def writable(array: zarr.Array) -> zarr.Array:
+    """Return the array so that chunks of zeros are written too: a file per chunk is proof."""
+    return array.with_config({"write_empty_chunks": True})
+
+
+def finish_frames(group: zarr.Group, frames: Sequence[int]) -> None:
+    """Record, in one atomic write, that these frames are complete."""
+    done = sorted({*finished_frames(group), *frames})
+    group.attrs.update({FINISHED_FRAMES: done})
+
+
+def finish_group(group: zarr.Group) -> None:
+    """Record that the whole group is complete."""
+    group.attrs.update({FINISHED: True})
+
+
+def finished_frames(group: zarr.Group) -> list[int]:
+    """Return the frames that are complete."""
+    frames: Any = group.attrs.get(FINISHED_FRAMES, [])
+    return [int(frame) for frame in frames]
+
+
+def is_finished(root: zarr.Group, name: str) -> bool:
+    """Whether the group exists and is complete."""
+    return name in root and bool(root[name].attrs.get(FINISHED, False))
+
+
+def remove_group(root: zarr.Group, name: str) -> None:
+    """Remove a group if it is there; it disappears at once, then its files are deleted."""
+    if name not in root:
+        return
+    folder = _folder(root)
+    if folder is None:
+        del root[name]
+        return
+    grave = folder / f".{name}.removed"
+    shutil.rmtree(grave, ignore_errors=True)
+    (folder / name).rename(grave)
+    shutil.rmtree(grave)
+
+
+def unfinished_raw(root: zarr.Group) -> str:
+    """Say how far the conversion got and how to continue it."""
+    if RAW not in root:
+        return f"{root.store_path} holds no patterns; convert a source into it first"
+    group = root[RAW]
+    total = group["patterns"].shape[0] if isinstance(group, zarr.Group) else 0  # type: ignore[union-attr]
+    done = len(finished_frames(group)) if isinstance(group, zarr.Group) else 0
+    return (
+        f"{root.store_path} is half-written ({done} of {total} frames are complete); "
+        f"run the same convert or simulate command again to finish it"
+    )
+
+
+def _write_coordinate(group: zarr.Group, key: str, variable: xr.Variable) -> None:
+    values = np.asarray(variable.values)
+    if values.dtype.kind in "UO":
+        values = values.astype(str)
+    array = group.create_array(
+        key,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=tuple(max(1, n) for n in values.shape),
+        dimension_names=[str(d) for d in variable.dims],
+        attributes=dict(variable.attrs),
+    )
+    writable(array)[...] = values
+
+
+def _move(root: zarr.Group, old: str, new: str) -> None:
+    folder = _folder(root)
+    if folder is None:
+        raise InputError(f"{root.store_path} is not on a file system; derived groups need one")
+    (folder / old).rename(folder / new)
+
+
+def _folder(root: zarr.Group) -> Path | None:
+    path = getattr(root.store_path.store, "root", None)
+    return Path(path) / root.store_path.path if isinstance(path, Path) else None

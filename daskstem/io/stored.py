@@ -1,0 +1,142 @@
+"""An array in a store, read piece by piece, with damage named."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import zarr
+from dask.base import normalize_token
+from zarr.storage import LocalStore
+
+from daskstem.schema.errors import InputError
+from daskstem.schema.source import Region
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """A window along the first dimension of a Zarr array.
+
+    Holds the array's metadata and address only, so it travels to the workers in a few
+    kilobytes and opens no file before it is read.
+    """
+
+    array: zarr.Array
+    start: int
+    stop: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the window."""
+        return (self.stop - self.start, *self.array.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype of the values."""
+        return self.array.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self.array.ndim
+
+    @property
+    def block_shape(self) -> tuple[int, ...]:
+        """What one file holds: the shard, or the chunk where there are no shards."""
+        return self.array.shards or self.array.chunks
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return the values of a region of the window.
+
+        Raises
+        ------
+        InputError
+            If a chunk is damaged or its file is gone; the message names it.
+        """
+        first, *others = region
+        absolute = (slice(self.start + first.start, self.start + first.stop), *others)
+        self._refuse_missing(absolute)
+        try:
+            return np.asarray(self.array[absolute])
+        except (ValueError, RuntimeError, OSError) as error:
+            raise InputError(self._damage(absolute, error)) from error
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        """Index with integers and slices, as Dask does."""
+        keys = key if isinstance(key, tuple) else (key,)
+        keys = (*keys, *(slice(None),) * (self.ndim - len(keys)))
+        region, inside = [], []
+        for k, size in zip(keys, self.shape, strict=True):
+            if isinstance(k, (int, np.integer)):
+                region.append(slice(int(k) % size, int(k) % size + 1))
+                inside.append(0)
+                continue
+            start, stop, step = k.indices(size)
+            low, high = (start, stop) if step > 0 else (stop + 1, start + 1)
+            region.append(slice(low, max(low, high)))
+            inside.append(slice(None, None, step))
+        return self.read(tuple(region))[tuple(inside)]
+
+    def __dask_tokenize__(self) -> Any:
+        """Identify the content by the address: products carry their own history."""
+        return normalize_token((str(self.array.store_path), self.start, self.stop))
+
+    def lazy(self) -> da.Array:
+        """Return a Dask array with one block per stored file."""
+        name = f"{self.array.basename or 'array'}-{da.core.tokenize(self)}"
+        return da.from_array(
+            self,  # type: ignore[no-untyped-call]
+            chunks=self.block_shape,
+            name=name,
+            asarray=False,
+            fancy=False,
+            meta=np.empty((0,) * self.ndim, self.dtype),
+        )
+
+    def _keys(self, region: Region) -> list[str]:
+        counts = [
+            range(s.start // b, -(-s.stop // b)) if s.stop > s.start else range(0)
+            for s, b in zip(region, self.block_shape, strict=True)
+        ]
+        grid = np.stack(np.meshgrid(*counts, indexing="ij"), axis=-1).reshape(-1, self.ndim)
+        encode = self.array.metadata.chunk_key_encoding.encode_chunk_key
+        return [encode(tuple(int(i) for i in index)) for index in grid]
+
+    def _refuse_missing(self, region: Region) -> None:
+        # Zarr would hand out the fill value for a lost file: zeros that look like data.
+        folder = local_folder(self.array)
+        if folder is None:
+            return
+        for key in self._keys(region):
+            if not (folder / key).exists():
+                raise InputError(
+                    f"chunk {key} of {self.array.store_path} is missing; "
+                    f"restore the file, or run the command that made it again"
+                )
+
+    def _damage(self, region: Region, error: Exception) -> str:
+        for key in self._keys(region):
+            index = [int(i) for i in key.split("/")[1:]]
+            block = tuple(
+                slice(i * b, min((i + 1) * b, n))
+                for i, b, n in zip(index, self.block_shape, self.array.shape, strict=True)
+            )
+            try:
+                self.array[block]
+            except (ValueError, RuntimeError, OSError) as cause:
+                return (
+                    f"chunk {key} of {self.array.store_path} is damaged ({_first_line(cause)}); "
+                    f"restore that file, or delete it and run the command that made it again"
+                )
+        return f"{self.array.store_path} could not be read ({_first_line(error)})"
+
+
+def local_folder(array: zarr.Array) -> Path | None:
+    """Return the folder of an array's chunks, or None if its store is not on a file system."""
+    store = array.store_path.store
+    return Path(store.root) / array.path if isinstance(store, LocalStore) else None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: plain functions of NumPy arrays, compiled where it pays."""

@@ -1,0 +1,1 @@
+"""Recipes, plans and the running of them; only here is anything computed."""

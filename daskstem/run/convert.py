@@ -1,0 +1,242 @@
+"""Any source of patterns, streamed into a store shard by shard."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from distributed import Client
+
+from daskstem.chunks.tiling import Tiling, tiling, windows
+from daskstem.io.readers import open_series_of_sources
+from daskstem.io.store import (
+    RAW,
+    ArraySpec,
+    begin_group,
+    create_root,
+    finish_frames,
+    finish_group,
+    finished_frames,
+    is_finished,
+)
+from daskstem.io.stored import local_folder
+from daskstem.run.progress import Reporter
+from daskstem.run.stages import same_history
+from daskstem.run.tasks import FrameJob, run_frames, write_block
+from daskstem.run.workers import connected, resources
+from daskstem.schema import variables
+from daskstem.schema.calibration import Axis
+from daskstem.schema.dims import FRAME, SERIES, Q, SCAN
+from daskstem.schema.errors import InputError
+from daskstem.schema.provenance import provenance
+from daskstem.schema.source import PatternSource
+
+
+def convert(
+    sources: str | Path | Sequence[str | Path],
+    store: str | Path,
+    *,
+    scan_shape: tuple[int, int] | None = None,
+    dataset: str | None = None,
+    shape: tuple[int, ...] | None = None,
+    dtype: str | None = None,
+    offset_bytes: int = 0,
+    reader: str | None = None,
+    frame_dim: str | None = None,
+    frame_values: Sequence[float] | None = None,
+    workers: int | None = None,
+    memory_limit: str | None = None,
+    scheduler: str | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Convert microscope files into a store.
+
+    A conversion that was stopped is continued by the same call; shards that are there are
+    kept.
+
+    Parameters
+    ----------
+    sources
+        One file, several, or a pattern such as ``frames/*.h5`` in natural order; several
+        make a series.
+    store
+        Folder to write, by custom ``NAME.zarr``.
+    scan_shape
+        Rows and columns of the scan, where the file does not say.
+    dataset
+        Which array of an HDF5 file, an .npz or a Zarr store.
+    shape, dtype, offset_bytes
+        What a raw binary file holds.
+    reader
+        Name of the reader, where it cannot be told from the file.
+    frame_dim, frame_values
+        What counts the frames (``time``, ``tilt``, ``temperature``, ``dose``), and its
+        value for each.
+    workers, memory_limit, scheduler
+        As for ``run_recipe``.
+    quiet
+        Print nothing.
+
+    Returns
+    -------
+    Path of the store.
+
+    Raises
+    ------
+    InputError
+        If a source cannot be read, is no diffraction series, or the target is taken.
+
+    Examples
+    --------
+    >>> import daskstem, numpy as np, tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> np.save(folder / "scan.npy", np.zeros((6, 5, 16, 16), "u2"))
+    >>> store = daskstem.convert(folder / "scan.npy", folder / "scan.zarr", quiet=True)
+    >>> daskstem.open_series(store)["raw/patterns"].shape
+    (1, 6, 5, 16, 16)
+    """
+    paths = [sources] if isinstance(sources, (str, Path)) else list(sources)
+    source = open_series_of_sources(
+        paths,
+        scan_shape=scan_shape,
+        dataset=dataset,
+        shape=shape,
+        dtype=dtype,
+        offset_bytes=offset_bytes,
+        reader=reader,
+        frame_dim=frame_dim,
+        frame_values=frame_values,
+    )
+    given = {"sources": [Path(path).name for path in paths]}
+    return write_source(
+        source, store, step="convert", parameters=given, reporter=Reporter(quiet=quiet),
+        workers=workers, memory_limit=memory_limit, scheduler=scheduler,
+    )  # fmt: skip
+
+
+def write_source(
+    source: PatternSource,
+    store: str | Path,
+    *,
+    step: str,
+    parameters: Mapping[str, Any],
+    reporter: Reporter,
+    workers: int | None = None,
+    memory_limit: str | None = None,
+    scheduler: str | None = None,
+) -> Path:
+    """Write a source's patterns as the group ``raw`` of a store, or continue doing so.
+
+    Raises
+    ------
+    InputError
+        If the store already holds other patterns, or cannot be written.
+    """
+    available = resources(workers=workers, memory_limit=memory_limit, scheduler=scheduler)
+    root = create_root(store)
+    group = _raw_group(root, source, step, parameters)
+    todo = [f for f in range(source.shape[0]) if f not in finished_frames(group)]
+    if not todo and is_finished(root, RAW):
+        reporter.say(f"{store} is already complete")
+        return Path(store)
+    n_bytes = int(np.prod(source.shape[1:])) * source.dtype.itemsize
+    with (
+        connected(available) as client,
+        reporter.stage(step, n_bytes * len(todo)) as progress,
+    ):
+        run_frames(
+            client,
+            (_job(group, source, frame, n_bytes) for frame in todo),
+            on_task=progress.advance,
+            on_frame=partial(_frame_done, group, progress, source.shape[0]),
+        )
+    finish_group(group)
+    return Path(store)
+
+
+def _frame_done(group: zarr.Group, progress: Any, total: int, job: FrameJob, _: Any) -> None:
+    finish_frames(group, [job.frame])
+    progress.frame_done(len(finished_frames(group)), total)
+
+
+def _raw_group(
+    root: zarr.Group, source: PatternSource, step: str, parameters: Mapping[str, Any]
+) -> zarr.Group:
+    made = provenance(step=step, parameters=parameters, source=source.fingerprint)
+    if RAW in root:
+        if not same_history(root, RAW, made["key"]):
+            raise InputError(
+                f"{root.store_path} holds patterns of another source "
+                f"({root[RAW].attrs.get('parameters')}); choose another target"
+            )
+        group = root[RAW]
+        if isinstance(group, zarr.Group):
+            return group
+    tiles = scan_tiling(source.shape, source.dtype)
+    spec = ArraySpec(
+        SERIES,
+        source.shape,
+        source.dtype,
+        chunks=(1, *tiles.inner, *source.shape[3:]),
+        shards=(1, *tiles.side, *source.shape[3:]),
+        attrs={"units": variables.patterns.units, "long_name": variables.patterns.about},
+    )
+    attrs = {**made, "metadata": dict(source.metadata)}
+    coordinates = source_coordinates(source)
+    series = [name for name, v in coordinates.items() if v.dims == (FRAME,) and name != FRAME]
+    if series:
+        attrs["series_type"] = next((n for n in series if n != "source_file"), "time")
+    return begin_group(root, RAW, {variables.patterns.name: spec}, coordinates, attrs)
+
+
+def scan_tiling(shape: Sequence[int], dtype: np.dtype) -> Tiling:
+    """Choose the blocks of a series."""
+    return tiling((shape[1], shape[2]), shape[3] * shape[4] * np.dtype(dtype).itemsize)
+
+
+def source_coordinates(source: PatternSource) -> dict[str, xr.Variable]:
+    """Return the coordinates of a source's patterns, as the store keeps them."""
+    sizes = dict(zip(SERIES, source.shape, strict=True))
+    coordinates = {
+        dim: source.axes.get(dim, Axis()).coordinate(dim, sizes[dim]) for dim in (*SCAN, *Q)
+    }
+    coordinates[FRAME] = xr.Variable((FRAME,), np.arange(source.shape[0], dtype=np.int64))
+    for name, (values, units) in source.frame_coords.items():
+        attrs = {"units": units} if units else {}
+        coordinates[name] = xr.Variable((FRAME,), np.asarray(values), attrs)
+    return coordinates
+
+
+def _job(group: zarr.Group, source: PatternSource, frame: int, n_bytes: int) -> FrameJob:
+    array = group[variables.patterns.name]
+    if not isinstance(array, zarr.Array):
+        raise TypeError("patterns is not an array")
+    tiles = scan_tiling(source.shape, source.dtype)
+    graph: dict[Any, Any] = {}
+    keys: dict[Any, int] = {}
+    positions = source.shape[1] * source.shape[2]
+    for (i, j), window in windows(tiles.chunks, 0):
+        rows, columns = window.region
+        region = (slice(frame, frame + 1), rows, columns, *map(_whole, source.shape[3:]))
+        key = (f"convert-{group.attrs['key']}", frame, i, j)
+        graph[key] = (partial(_copy, source, array, region),)
+        keys[key] = n_bytes * window.shape[0] * window.shape[1] // positions
+    return FrameJob(frame, graph, keys)
+
+
+def _whole(size: int) -> slice:
+    return slice(0, size)
+
+
+def _copy(source: PatternSource, array: zarr.Array, region: tuple[slice, ...]) -> None:
+    """Read one shard from the source and write it, unless it is there already."""
+    folder = local_folder(array)
+    blocks = array.shards or array.chunks
+    index = tuple(s.start // size for s, size in zip(region, blocks, strict=True))
+    key = array.metadata.chunk_key_encoding.encode_chunk_key(index)  # type: ignore[union-attr]
+    if folder is not None and (folder / key).exists():
+        return
+    write_block(array, region, source.read(region))

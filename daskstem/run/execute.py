@@ -1,0 +1,258 @@
+"""Running a recipe on a store: frame by frame, resumable, in bounded memory."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from distributed import Client
+
+from daskstem.io.store import (
+    RAW,
+    ArraySpec,
+    begin_group,
+    finish_frames,
+    finish_group,
+    finished_frames,
+    is_finished,
+    open_group,
+    open_root,
+    unfinished_raw,
+)
+from daskstem.run.plan import make_plan
+from daskstem.run.progress import Reporter, StageProgress
+from daskstem.run.recipe import read_recipe
+from daskstem.run.stages import Stage, frame_dataset, same_history, stages
+from daskstem.run.tables import run_table
+from daskstem.run.tasks import FrameJob, run_frames, write_job
+from daskstem.run.workers import Resources, connected, resources
+from daskstem.schema import variables
+from daskstem.schema.dims import FRAME
+from daskstem.schema.errors import InputError
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did, for the table at its end.
+
+    Attributes
+    ----------
+    positions, clusters
+        Number of probe positions and of clusters in the store.
+    bytes_in, bytes_out
+        Bytes of raw patterns, and of cluster patterns where there are any.
+    seconds
+        Seconds of each stage, in order; 0 for what was there already.
+    """
+
+    store: Path
+    positions: int
+    clusters: int | None
+    bytes_in: int
+    bytes_out: int | None
+    seconds: dict[str, float]
+
+    @property
+    def reduction(self) -> float | None:
+        """How many times smaller the cluster patterns are than the raw ones."""
+        return self.bytes_in / self.bytes_out if self.bytes_out else None
+
+
+def run_recipe(
+    recipe: str | Path,
+    store: str | Path,
+    *,
+    settings: Sequence[str] = (),
+    workers: int | None = None,
+    memory_limit: str | None = None,
+    scheduler: str | None = None,
+    quiet: bool = False,
+) -> RunSummary:
+    """Run a recipe on a store.
+
+    What is already there, made with the same parameters from the same patterns, is kept;
+    a run that was stopped is continued by the same call.
+
+    Parameters
+    ----------
+    recipe
+        Path of a TOML recipe, or the name of one that comes with daskstem.
+    store
+        Path of a store.
+    settings
+        Overrides such as ``grow.threshold=0.9``.
+    workers
+        Worker processes; one worker means threads of this process.
+    memory_limit
+        Memory over all processes, such as ``4GiB``; by default 80 % of the machine's.
+    scheduler
+        Address of a running Dask scheduler to use instead.
+    quiet
+        Print nothing.
+
+    Returns
+    -------
+    RunSummary
+
+    Raises
+    ------
+    InputError
+        If recipe, store or parameters are wrong, or the run cannot fit in memory or disk.
+
+    Examples
+    --------
+    >>> import daskstem, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> store = daskstem.simulate(f"{folder.name}/s.zarr", shape=(1, 24, 24, 48, 48))
+    >>> daskstem.run_recipe("default", store, quiet=True).positions
+    576
+    """
+    available = resources(workers=workers, memory_limit=memory_limit, scheduler=scheduler)
+    checked = read_recipe(recipe, settings)
+    root = open_root(store, mode="r+")
+    if not is_finished(root, RAW):
+        raise InputError(unfinished_raw(root))
+    found = stages(checked, root)
+    plan = make_plan(root, found, available)
+    reporter = Reporter(quiet=quiet)
+    seconds: dict[str, float] = {}
+    with connected(available, plan.threads) as client:
+        reporter.say(f"dashboard: {client.dashboard_link}")
+        for stage in found:
+            started = time.perf_counter()
+            did = _run_stage(root, stage, client, reporter, available)
+            seconds[stage.name] = time.perf_counter() - started if did else 0.0
+    return summary_of(root, Path(store), seconds)
+
+
+def summary_of(root: zarr.Group, store: Path, seconds: dict[str, float]) -> RunSummary:
+    """Read the key figures of a store."""
+    patterns: Any = root[f"{RAW}/{variables.patterns.name}"]
+    average = "clusters"
+    made: Any = root[f"{average}/pattern"] if is_finished(root, average) else None
+    return RunSummary(
+        store=store,
+        positions=int(np.prod(patterns.shape[:3])),
+        clusters=None if made is None else made.shape[0],
+        bytes_in=patterns.nbytes,
+        bytes_out=None if made is None else made.nbytes,
+        seconds=seconds,
+    )
+
+
+def _run_stage(
+    root: zarr.Group, stage: Stage, client: Client, reporter: Reporter, available: Resources
+) -> bool:
+    """Run one stage and return whether there was something to do."""
+    if stage.kind == "view":
+        return False
+    if stage.is_done(root):
+        reporter.say(f"{stage.name}: already there")
+        return False
+    _say_replaced(root, stage, reporter)
+    if stage.kind == "table":
+        run_table(root, stage, client, reporter, available.memory_limit)
+        return True
+    n_frames = int(root[f"{RAW}/patterns"].shape[0])  # type: ignore[union-attr]
+    first = stage.made_from(frame_dataset(root, stage.before, 0))
+    groups = _groups(root, stage, first, n_frames)
+    done = set.intersection(*(set(finished_frames(group)) for group in groups.values()))
+    todo = [frame for frame in range(n_frames) if frame not in done]
+    n_bytes = _bytes_per_frame(root, stage, first)
+    with reporter.stage(stage.name, n_bytes * len(todo)) as progress:
+        run_frames(
+            client,
+            (_job(root, stage, groups, frame, n_bytes) for frame in todo),
+            on_task=progress.advance,
+            on_frame=partial(_frame_done, list(groups.values()), progress, n_frames),
+        )
+    for group in groups.values():
+        finish_group(group)
+    return True
+
+
+def _job(
+    root: zarr.Group, stage: Stage, groups: dict[str, zarr.Group], frame: int, n_bytes: int
+) -> FrameJob:
+    made = stage.made_from(frame_dataset(root, stage.before, frame))
+    arrays, targets = {}, {}
+    for call in stage.calls:
+        for spec in call.step.makes:
+            if spec.name not in made:
+                continue
+            target = groups[call.step.group][spec.name]
+            if isinstance(target, zarr.Array):
+                arrays[spec.name], targets[spec.name] = made[spec.name].data, target
+    return write_job(frame, arrays, targets, n_bytes)
+
+
+def _frame_done(
+    groups: list[zarr.Group], progress: StageProgress, total: int, job: FrameJob, _: Any
+) -> None:
+    for group in groups:
+        finish_frames(group, [job.frame])
+    progress.frame_done(len(finished_frames(groups[0])), total)
+
+
+def _groups(
+    root: zarr.Group, stage: Stage, made: xr.Dataset, n_frames: int
+) -> dict[str, zarr.Group]:
+    """Open the stage's groups, making those that are not there or have another history."""
+    groups = {}
+    for call, history in zip(stage.calls, stage.provenance, strict=True):
+        name = call.step.group
+        if same_history(root, name, history["key"]):
+            found = root[name]
+        else:
+            names = [spec.name for spec in call.step.makes if spec.name in made]
+            found = _new_group(root, name, made[names], n_frames, history)
+        if isinstance(found, zarr.Group):
+            groups[name] = found
+    return groups
+
+
+def _new_group(
+    root: zarr.Group, name: str, made: xr.Dataset, n_frames: int, history: dict[str, Any]
+) -> zarr.Group:
+    specs = {
+        str(key): ArraySpec(
+            [str(dim) for dim in array.dims],
+            (n_frames, *array.shape[1:]),
+            array.dtype,
+            chunks=(1, *array.data.chunksize[1:]),
+            attrs=array.attrs,
+        )
+        for key, array in made.data_vars.items()
+    }
+    series = {
+        str(key): array.variable for key, array in _raw_coordinates(root).items()
+    }
+    coordinates = {str(key): c.variable for key, c in made.coords.items() if FRAME not in c.dims}
+    return begin_group(root, name, specs, {**coordinates, **series}, history)
+
+
+def _raw_coordinates(root: zarr.Group) -> dict[Any, xr.DataArray]:
+    raw = open_group(root, RAW)
+    return {key: c for key, c in raw.coords.items() if c.dims == (FRAME,)}
+
+
+def _bytes_per_frame(root: zarr.Group, stage: Stage, made: xr.Dataset) -> int:
+    if stage.reads_patterns:
+        patterns: Any = root[f"{RAW}/{variables.patterns.name}"]
+        return int(patterns.nbytes // patterns.shape[0])
+    return int(sum(array.nbytes for array in made.data_vars.values()))
+
+
+def _say_replaced(root: zarr.Group, stage: Stage, reporter: Reporter) -> None:
+    for call, history in zip(stage.calls, stage.provenance, strict=True):
+        group = call.step.group
+        if group in root and not same_history(root, group, history["key"]):
+            reporter.say(
+                f"{call.step.name}: parameters or what they are applied to have changed; "
+                f"made again"
+            )

@@ -1,0 +1,190 @@
+"""What a recipe will take, said before anything runs; what cannot fit is refused."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import psutil
+import xarray as xr
+import zarr
+
+from daskstem.chunks.tiling import halo_factor, windows
+from daskstem.io.store import RAW, open_group
+from daskstem.run.stages import Stage, frame_dataset, updated
+from daskstem.run.workers import Resources
+from daskstem.schema import variables
+from daskstem.schema.dims import FRAME, SCAN, Q
+from daskstem.schema.errors import InputError
+
+COMPILED_BYTES: Final = 200 * 2**20
+"""What a process grows by when kernels are compiled and codecs have buffers (measured)."""
+DECODE_SHARE: Final = 0.25
+"""Chunks being decoded while a block is read, as a share of the block (measured)."""
+WORKER_BYTES: Final = 300 * 2**20
+"""Resident memory of a worker process of its own once the kernels are loaded (measured)."""
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What one stage will take, for the frames that are still to be done.
+
+    Attributes
+    ----------
+    name
+        Its steps.
+    done
+        Whether there is nothing left to do.
+    tasks
+        Tasks on one frame.
+    read_bytes
+        Bytes of patterns read, halos included, over all frames.
+    halo
+        Positions read for each one computed.
+    task_bytes
+        Memory of one task.
+    disk_bytes
+        Uncompressed bytes that it writes, over all frames.
+    """
+
+    name: str
+    done: bool
+    tasks: int
+    read_bytes: int
+    halo: float
+    task_bytes: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Plans of all stages, and how many threads of each worker fit in memory."""
+
+    stages: tuple[StagePlan, ...]
+    n_frames: int
+    threads: int
+    memory_bytes: int
+    disk_free: int
+
+
+def make_plan(root: zarr.Group, found: list[Stage], available: Resources) -> Plan:
+    """Plan the stages of a recipe; reads and computes nothing of the data.
+
+    Every step is applied to the first frame, lazily, so whatever a step would refuse is
+    refused here, before anything runs.
+
+    Raises
+    ------
+    InputError
+        If a step refuses its input, memory is too small for one task, or the disk for the
+        products.
+    """
+    n_frames = int(root[f"{RAW}/patterns"].shape[0])  # type: ignore[union-attr]
+    ds = open_group(root, RAW, frames=slice(0, 1)).drop_attrs(deep=False)
+    planned = []
+    for stage in found:
+        made = _dry(stage, ds)
+        done = stage.kind != "view" and stage.is_done(root)
+        planned.append(_stage_plan(stage, ds, made, n_frames, done))
+        if stage.kind == "table":
+            continue
+        ds = updated(ds, made)
+    threads, memory = _fitting(planned, available)
+    free = _free_bytes(root)
+    needed = sum(stage.disk_bytes for stage in planned if not stage.done)
+    if free is not None and needed > free:
+        raise InputError(
+            f"the products need up to {needed / 1e9:.2f} GB of disk, {free / 1e9:.2f} GB are "
+            f"free at {root.store_path}; free some space or leave steps out"
+        )
+    return Plan(tuple(planned), n_frames, threads, memory, free or 0)
+
+
+def _dry(stage: Stage, ds: xr.Dataset) -> xr.Dataset:
+    if stage.kind != "table":
+        return stage.made_from(ds)
+    # a table's length is known only from labels; what it needs can be checked all the same
+    for spec in (variables.patterns, variables.label, variables.mean_similarity):
+        variables.require(ds, spec)
+    if stage.calls[0].parameters.get("of") == "filtered":
+        variables.require(ds, variables.weights)
+    return xr.Dataset()
+
+
+def _stage_plan(
+    stage: Stage, ds: xr.Dataset, made: xr.Dataset, n_frames: int, done: bool
+) -> StagePlan:
+    patterns = ds[variables.patterns.name]
+    scan_chunks = (patterns.chunks[1], patterns.chunks[2])  # type: ignore[index]
+    halo = sum(call.step.halo(call.parameters) for call in stage.calls)
+    reads = stage.reads_patterns and stage.kind != "view"
+    factor = halo_factor(scan_chunks, halo) if reads else 1.0
+    frame_bytes = patterns.nbytes
+    tasks = sum(int(np.prod(v.data.numblocks)) for v in made.data_vars.values() if v.chunks)
+    if stage.kind == "table":
+        tasks = len(scan_chunks[0]) * len(scan_chunks[1])
+    is_view = stage.kind == "view"
+    return StagePlan(
+        name=stage.name,
+        done=done,
+        tasks=0 if is_view else tasks,
+        read_bytes=int(frame_bytes * factor) * n_frames if reads else 0,
+        halo=factor,
+        task_bytes=_task_bytes(stage, ds, scan_chunks, halo) if reads else 0,
+        disk_bytes=0 if is_view else _disk_bytes(stage, ds, made) * n_frames,
+    )
+
+
+def _task_bytes(
+    stage: Stage, ds: xr.Dataset, scan_chunks: tuple[Any, Any], halo: int
+) -> int:
+    patterns = ds[variables.patterns.name]
+    pixels = ds.sizes[Q[0]] * ds.sizes[Q[1]]
+    largest = max(
+        (w.haloed_shape for _, w in windows(scan_chunks, halo)), key=lambda s: s[0] * s[1]
+    )
+    positions = largest[0] * largest[1]
+    block = positions * pixels * patterns.dtype.itemsize
+    rows = sum(call.step.float_rows(call.parameters) for call in stage.calls)
+    working = rows * largest[1] * pixels * 4
+    if stage.kind == "table":
+        # a cluster is rarely smaller than 16 positions; each has a float64 sum
+        ways = 2 if stage.calls[0].parameters.get("of") == "filtered" else 1
+        working += positions // 16 * pixels * 8 * ways
+    return int(block * (1 + DECODE_SHARE)) + working
+
+
+def _disk_bytes(stage: Stage, ds: xr.Dataset, made: xr.Dataset) -> int:
+    if stage.kind == "table":
+        positions = ds.sizes[SCAN[0]] * ds.sizes[SCAN[1]]
+        return positions // 32 * ds.sizes[Q[0]] * ds.sizes[Q[1]] * 4
+    return int(sum(v.nbytes for v in made.data_vars.values() if FRAME in v.dims))
+
+
+def _fitting(planned: list[StagePlan], available: Resources) -> tuple[int, int]:
+    """Return how many threads per worker fit, and the memory this takes over all processes."""
+    own = psutil.Process(os.getpid()).memory_info().rss + COMPILED_BYTES
+    base = own if available.workers == 1 else own + available.workers * WORKER_BYTES
+    largest = max((stage.task_bytes for stage in planned if not stage.done), default=0)
+    if available.scheduler is not None or largest == 0:
+        return available.threads, base
+    per_worker = (available.memory_limit - base) / available.workers
+    threads = min(available.threads, int(per_worker // largest))
+    if threads < 1:
+        worst = max(planned, key=lambda stage: stage.task_bytes)
+        raise InputError(
+            f"{worst.name!r} needs {(base + available.workers * largest) / 2**30:.2f} GiB for "
+            f"one task per worker, the limit is {available.memory_limit / 2**30:.2f} GiB; raise "
+            f"--memory-limit or use fewer --workers"
+        )
+    return threads, base + available.workers * threads * largest
+
+
+def _free_bytes(root: zarr.Group) -> int | None:
+    place = getattr(root.store_path.store, "root", None)
+    return shutil.disk_usage(place).free if isinstance(place, Path) else None
+
+

@@ -1,0 +1,116 @@
+"""Recipes: TOML, one table per step in order, checked before any data is touched."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from daskstem.schema.errors import InputError
+from daskstem.schema.parameters import checked_parameters
+from daskstem.steps.registry import STEPS
+from daskstem.steps.step import Step
+
+
+@dataclass(frozen=True)
+class StepCall:
+    """A step and all of its parameters."""
+
+    step: Step
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Steps in order."""
+
+    name: str
+    calls: tuple[StepCall, ...]
+
+
+def read_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and check it.
+
+    Parameters
+    ----------
+    name
+        Path of a TOML file, or the name of a recipe that comes with daskstem.
+    settings
+        ``step.parameter=value`` overrides; values as in TOML, bare words as texts.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe, it is not TOML, or a step, a parameter or a value is
+        not known; the message says which are.
+
+    Examples
+    --------
+    >>> [call.step.name for call in read_recipe("default", ["grow.min_size=4"]).calls][-2:]
+    ['grow', 'average']
+    """
+    tables = _tables(name)
+    for setting in settings:
+        step, parameter, value = _setting(setting)
+        if step not in tables:
+            raise InputError(
+                f"--set {setting}: the recipe has no step {step!r}; it has {', '.join(tables)}"
+            )
+        tables[step][parameter] = value
+    calls = tuple(_call(step, table) for step, table in tables.items())
+    if not calls:
+        raise InputError(f"recipe {name} has no steps; a recipe is one TOML table per step")
+    return Recipe(Path(name).stem, calls)
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with daskstem."""
+    return sorted(path.name.removesuffix(".toml") for path in _bundled().iterdir())
+
+
+def _tables(name: str | Path) -> dict[str, dict[str, Any]]:
+    path = Path(name)
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+    elif str(name) in recipe_names():
+        text = (_bundled() / f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        raise InputError(
+            f"no recipe {name}; give the path of a TOML file or one of {', '.join(recipe_names())}"
+        )
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"recipe {name} is not TOML: {error}") from error
+    for key, table in tables.items():
+        if not isinstance(table, dict):
+            raise InputError(f"recipe {name}: {key!r} stands outside a step's table")
+    return tables
+
+
+def _bundled() -> Any:
+    packaged = files("daskstem") / "pipelines"
+    # a checkout that is not installed keeps the recipes beside the package
+    return packaged if packaged.is_dir() else Path(str(files("daskstem"))).parent / "pipelines"
+
+
+def _setting(setting: str) -> tuple[str, str, Any]:
+    key, equals, text = setting.partition("=")
+    step, dot, parameter = key.strip().partition(".")
+    if not (equals and dot and parameter):
+        raise InputError(f"--set {setting}: expected step.parameter=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    return step, parameter, value
+
+
+def _call(name: str, table: Mapping[str, Any]) -> StepCall:
+    if name not in STEPS:
+        raise InputError(f"no step {name!r}; the steps are {', '.join(STEPS)}")
+    try:
+        return StepCall(STEPS[name], checked_parameters(STEPS[name].function, table))
+    except InputError as error:
+        raise InputError(f"recipe, [{name}]: {error}") from error

@@ -1,0 +1,144 @@
+"""A recipe as stages: what is computed together, from what, and whether it is there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+import zarr
+
+from daskstem.io.store import RAW, is_finished, open_group
+from daskstem.run.recipe import Recipe, StepCall
+from daskstem.schema.dims import FRAME
+from daskstem.schema.provenance import provenance
+from daskstem.steps.registry import FUSIONS
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One pass over the series: a step, or several that share the reading.
+
+    Attributes
+    ----------
+    calls
+        The steps, with their parameters.
+    before
+        All the steps of the recipe before them.
+    provenance
+        For each call, what is written beside its product.
+    """
+
+    calls: tuple[StepCall, ...]
+    before: tuple[StepCall, ...]
+    provenance: tuple[dict[str, Any], ...]
+
+    @property
+    def name(self) -> str:
+        """Names of the steps."""
+        return " + ".join(call.step.name for call in self.calls)
+
+    @property
+    def kind(self) -> str:
+        """Kind of the steps: stored, view or table."""
+        return self.calls[0].step.kind
+
+    @property
+    def reads_patterns(self) -> bool:
+        """Whether patterns are read, rather than maps."""
+        return any(call.step.reads_patterns for call in self.calls)
+
+    def made_from(self, ds: xr.Dataset) -> xr.Dataset:
+        """Apply the steps, lazily."""
+        if len(self.calls) == 1:
+            return self.calls[0].step.function(ds, **self.calls[0].parameters)
+        names = tuple(call.step.name for call in self.calls)
+        fused = next(f for f in FUSIONS if f.names == names)
+        return fused.function(ds, *(call.parameters for call in self.calls))
+
+    def is_done(self, root: zarr.Group) -> bool:
+        """Whether every product is in the store, finished, made exactly so."""
+        return all(
+            is_finished(root, call.step.group) and same_history(root, call.step.group, made["key"])
+            for call, made in zip(self.calls, self.provenance, strict=True)
+        )
+
+
+def stages(recipe: Recipe, root: zarr.Group) -> list[Stage]:
+    """Cut a recipe into stages for one store.
+
+    Steps that can share a pass do, unless one of them is already there. Views are stages
+    too; they cost nothing.
+    """
+    source = str(root[RAW].attrs["key"])
+    described = []
+    for call in recipe.calls:
+        described.append(
+            provenance(step=call.step.name, parameters=call.parameters, source=source)
+        )
+        source = described[-1]["key"]
+    found: list[Stage] = []
+    start = 0
+    while start < len(recipe.calls):
+        stop = start + _fusible(recipe.calls[start:])
+        while True:
+            stage = Stage(
+                recipe.calls[start:stop], recipe.calls[:start], tuple(described[start:stop])
+            )
+            alone = stop == start + 1
+            if alone or not _partly_done(stage, root):
+                break
+            stop -= 1
+        found.append(stage)
+        start = stop
+    return found
+
+
+def frame_dataset(root: zarr.Group, before: tuple[StepCall, ...], frame: int) -> xr.Dataset:
+    """Return one frame as the next step sees it: patterns and all products so far, lazy."""
+    window = slice(frame, frame + 1)
+    ds = open_group(root, RAW, frames=window)
+    for call in before:
+        if call.step.kind == "view":
+            ds = updated(ds, call.step.function(ds, **call.parameters))
+        elif call.step.kind == "stored":
+            ds = updated(ds, open_group(root, call.step.group, frames=window))
+    return ds.drop_attrs(deep=False)
+
+
+def updated(ds: xr.Dataset, made: xr.Dataset) -> xr.Dataset:
+    """Add a step's product; what no longer fits its dims or coordinates is dropped."""
+    stale = [
+        dim
+        for dim in made.sizes
+        if dim != FRAME and dim in ds.sizes and not _same_axis(ds, made, str(dim))
+    ]
+    return ds.drop_dims(stale).merge(made, compat="override", join="override")
+
+
+def _same_axis(ds: xr.Dataset, made: xr.Dataset, dim: str) -> bool:
+    if ds.sizes[dim] != made.sizes[dim]:
+        return False
+    both = dim in ds.coords and dim in made.coords
+    return not both or bool((ds.coords[dim].values == made.coords[dim].values).all())
+
+
+def same_history(root: zarr.Group, group: str, key: str) -> bool:
+    """Whether the group was made by the same steps with the same parameters."""
+    return group in root and root[group].attrs.get("key") == key
+
+
+def _fusible(calls: tuple[StepCall, ...]) -> int:
+    names = tuple(call.step.name for call in calls)
+    return max((len(f.names) for f in FUSIONS if names[: len(f.names)] == f.names), default=1)
+
+
+def _partly_done(stage: Stage, root: zarr.Group) -> bool:
+    done = [is_finished(root, call.step.group) and same_history(root, call.step.group, made["key"])
+            for call, made in zip(stage.calls, stage.provenance, strict=True)]  # fmt: skip
+    return any(done) and not all(done)
+
+
+def frames_of(root: zarr.Group) -> Iterator[int]:
+    """Yield the frame numbers of a series."""
+    array = root[f"{RAW}/patterns"]
+    yield from range(array.shape[0])  # type: ignore[union-attr]

@@ -1,0 +1,150 @@
+"""Sending frames to the workers, a bounded number at a time, and writing what they make."""
+
+import errno
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import dask.array as da
+import numpy as np
+import zarr
+from dask.base import tokenize
+from distributed import Client, Future, as_completed
+
+from daskstem.io.store import writable
+from daskstem.io.stored import local_folder
+from daskstem.schema.errors import InputError
+
+FRAMES_IN_FLIGHT: Final = 2
+"""One frame computes while the next is queued; more would only lengthen the queue."""
+
+
+@dataclass(frozen=True)
+class FrameJob:
+    """The tasks of one frame: a Dask graph and the keys that write or return something."""
+
+    frame: int
+    graph: dict[Any, Any]
+    keys: dict[Any, int]
+    """Key of every final task, with the bytes of patterns it stands for."""
+
+
+def run_frames(
+    client: Client,
+    jobs: Iterable[FrameJob],
+    *,
+    on_task: Callable[[int], None],
+    on_frame: Callable[[FrameJob, dict[Any, Future]], None],
+) -> None:
+    """Run the jobs, a few frames at once; frames are finished in order.
+
+    Raises
+    ------
+    InputError
+        If the disk is full, or a task met a user's mistake such as a damaged chunk.
+    """
+    waiting = iter(jobs)
+    active: list[tuple[FrameJob, dict[Any, Future], set[Any]]] = []
+    completed = as_completed()
+    try:
+        while True:
+            while len(active) < FRAMES_IN_FLIGHT and (job := next(waiting, None)) is not None:
+                futures = _submit(client, job)
+                completed.update(futures.values())
+                active.append((job, futures, set(job.keys)))
+            if not active:
+                return
+            future = next(completed)
+            if future.status != "finished":
+                raise _reason(future)
+            for job, _, pending in active:
+                if future.key in pending:
+                    pending.discard(future.key)
+                    on_task(job.keys[future.key])
+            while active and not active[0][2]:
+                job, futures, _ = active.pop(0)
+                on_frame(job, futures)
+    finally:
+        client.cancel([f for _, futures, _ in active for f in futures.values()])
+
+
+def write_job(
+    frame: int, arrays: dict[str, da.Array], targets: dict[str, zarr.Array], n_bytes: int
+) -> FrameJob:
+    """Return the job that computes arrays of one frame and writes every block of them.
+
+    Parameters
+    ----------
+    frame
+        Number of the frame, the first index in the targets.
+    arrays
+        Lazy arrays (1, ...) whose chunks are those of the targets.
+    targets
+        Zarr arrays to write into.
+    n_bytes
+        Bytes of patterns that the frame stands for, shared out to the blocks.
+    """
+    graph: dict[Any, Any] = {}
+    blocks: list[tuple[Any, Any]] = []
+    for name, array in arrays.items():
+        graph |= dict(array.dask)
+        token = tokenize("write", array.name, str(targets[name].store_path), frame)
+        for index in np.ndindex(array.numblocks):
+            region = _region(array, index, frame)
+            key = (f"write-{name}-{token}", *index)
+            graph[key] = (partial(write_block, targets[name], region), (array.name, *index))
+            blocks.append((key, int(np.prod([s.stop - s.start for s in region]))))
+    total = sum(size for _, size in blocks) or 1
+    return FrameJob(frame, graph, {key: n_bytes * size // total for key, size in blocks})
+
+
+def write_block(array: zarr.Array, region: tuple[slice, ...], block: np.ndarray) -> None:
+    """Write one block; a whole file of the store, complete or absent.
+
+    Raises
+    ------
+    InputError
+        If the disk is full or cannot be written.
+    """
+    try:
+        writable(array)[region] = block
+    except OSError as error:
+        raise write_failure(array, error) from error
+
+
+def write_failure(array: zarr.Array, error: OSError) -> InputError:
+    """Say why a block could not be written, and what to do."""
+    place = array.store_path
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = local_folder(array)
+        free = shutil.disk_usage(folder).free if folder and folder.exists() else 0
+        return InputError(
+            f"the disk is full: {place} needs more than the {free} bytes that are free; "
+            f"free some space and run the same command again to continue"
+        )
+    return InputError(f"cannot write to {place}: {error.strerror or error}")
+
+
+def _submit(client: Client, job: FrameJob) -> dict[Any, Future]:
+    keys = list(job.keys)
+    # earlier frames first, so that they are finished and forgotten first
+    found = client.get(job.graph, keys, sync=False, priority=-job.frame)
+    return {future.key: future for future in found}
+
+
+def _region(array: da.Array, index: tuple[int, ...], frame: int) -> tuple[slice, ...]:
+    starts = (sum(sizes[:i]) for sizes, i in zip(array.chunks, index, strict=True))
+    spans: Iterator[slice] = (
+        slice(start, start + sizes[i])
+        for start, sizes, i in zip(starts, array.chunks, index, strict=True)
+    )
+    return (slice(frame, frame + 1), *list(spans)[1:])
+
+
+def _reason(future: Future) -> BaseException:
+    error = future.exception()
+    if isinstance(error, BaseException):
+        return error
+    return InputError("a worker was lost; run the same command again to continue")

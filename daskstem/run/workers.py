@@ -1,0 +1,129 @@
+"""A Dask client: one made for this machine, or a running one."""
+
+import os
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dask
+from dask.utils import parse_bytes
+from distributed import Client, LocalCluster
+
+from daskstem.schema.errors import InputError
+
+CORES_PER_WORKER = 8
+"""Threads of one process share its memory and compiled kernels; beyond these they queue."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a run may use.
+
+    Attributes
+    ----------
+    workers
+        Worker processes; with one, tasks run in threads of this process.
+    threads
+        Threads of each worker.
+    memory_limit
+        Bytes over all processes together, this one included.
+    scheduler
+        Address of a running scheduler, which then decides all of this.
+    """
+
+    workers: int
+    threads: int
+    memory_limit: int
+    scheduler: str | None = None
+
+
+def resources(
+    *, workers: int | None = None, memory_limit: str | None = None, scheduler: str | None = None
+) -> Resources:
+    """Work out what a run may use from what the user said and this machine has.
+
+    Raises
+    ------
+    InputError
+        If the memory limit is not a size, or workers is not positive.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = cores or 1
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers {workers}: expected 1 or more")
+    count = workers or max(1, cores // CORES_PER_WORKER)
+    return Resources(count, max(1, cores // count), _bytes(memory_limit), scheduler)
+
+
+@contextmanager
+def connected(available: Resources, threads: int | None = None) -> Iterator[Client]:
+    """Yield a client; what was started for it ends with the context.
+
+    Everything listens on localhost only.
+    """
+    if available.scheduler is not None:
+        with _running(available.scheduler) as client:
+            yield client
+        return
+    own_processes = available.workers > 1
+    # the link is made from the machine's name otherwise, where nothing listens
+    link = "http://127.0.0.1:{port}/status"
+    with warnings.catch_warnings(), dask.config.set({"distributed.dashboard.link": link}):
+        # without a free port for the dashboard distributed takes another one and says so
+        warnings.filterwarnings("ignore", message="Port .* is already in use")
+        cluster = LocalCluster(
+            n_workers=available.workers,
+            threads_per_worker=threads or available.threads,
+            processes=own_processes,
+            # blocks are planned to fit: spilling and pausing at the limit would only stall
+            memory_limit=0,
+            host="127.0.0.1" if own_processes else None,
+            dashboard_address=f"127.0.0.1:{_free_port()}",
+        )
+    with cluster, Client(cluster) as client:
+        yield client
+
+
+def total_threads(client: Client) -> int:
+    """Return how many tasks run at once."""
+    return max(1, sum(client.nthreads().values()))
+
+
+@contextmanager
+def _running(address: str) -> Iterator[Client]:
+    try:
+        client = Client(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise InputError(
+            f"no scheduler answers at {address}; start one with 'dask scheduler', "
+            f"or leave --scheduler out to use this machine"
+        ) from error
+    with client:
+        yield client
+
+
+def _free_port() -> int:
+    """Dask's usual dashboard port if it is free, else 0, which takes any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", 8787))
+        except OSError:
+            return 0
+    return 8787
+
+
+def _bytes(text: str | None) -> int:
+    if text is None:
+        return int(0.8 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    try:
+        size = int(parse_bytes(text))
+    except ValueError as error:
+        raise InputError(
+            f"--memory-limit {text}: expected a size such as 4GiB or 800MB"
+        ) from error
+    if size <= 0:
+        raise InputError(f"--memory-limit {text}: expected a size above zero")
+    return size

@@ -1,0 +1,1 @@
+"""Ground floor: names, contracts, units, errors."""

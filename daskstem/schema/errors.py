@@ -1,0 +1,9 @@
+"""The one exception that means: the user can mend this."""
+
+
+class InputError(ValueError):
+    """A user's mistake: the message says what was found, what was expected and what to do.
+
+    The command line prints it as one line and exits with code 2; every other exception
+    is a defect of the program and keeps its traceback.
+    """

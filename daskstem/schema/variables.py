@@ -1,0 +1,197 @@
+"""One spec per variable: check, attributes and documentation in one place."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import xarray as xr
+
+from daskstem.schema.dims import CLUSTER, FRAME, MAP, NEIGHBOR, OFFSET, PATTERN, SERIES, Q
+from daskstem.schema.errors import InputError
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What a variable is: its dims, its dtype kinds (numpy letters), its unit, its maker."""
+
+    name: str
+    dims: tuple[str, ...]
+    kinds: str
+    units: str
+    made_by: str
+    about: str
+
+    def wrap(self, data: Any, **attrs: Any) -> xr.Variable:
+        """Return ``data`` under this spec's dims and attributes."""
+        described = {"units": self.units, "long_name": self.about, **attrs}
+        return xr.Variable(self.dims, data, described)
+
+    def check(self, array: xr.DataArray) -> xr.DataArray:
+        """Return ``array`` if it keeps this spec, else raise InputError."""
+        if array.dims != self.dims:
+            raise InputError(
+                f"{array.name!r} has the dims {array.dims}, expected {self.dims}; "
+                f"transpose or rename them first"
+            )
+        if array.dtype.kind not in self.kinds:
+            raise InputError(
+                f"{array.name!r} is of dtype {array.dtype}, expected kind {self.kinds!r} "
+                f"(numpy letters); convert it first"
+            )
+        return array
+
+
+def require(ds: xr.Dataset, spec: Variable, name: str | None = None) -> xr.DataArray:
+    """Return the variable that keeps ``spec``, or say which step makes it.
+
+    Raises
+    ------
+    InputError
+        If it is missing, or has other dims or another kind of dtype.
+    """
+    name = name or spec.name
+    if name not in ds.variables:
+        raise InputError(
+            f"no variable {name!r} in the dataset (it has {sorted(map(str, ds.data_vars))}); "
+            f"run {spec.made_by!r} first"
+        )
+    return spec.check(ds[name])
+
+
+patterns: Final = Variable(
+    "patterns", SERIES, "iuf", "counts", "convert", "diffraction pattern at every probe position"
+)
+
+mean_pattern: Final = Variable(
+    "mean_pattern", PATTERN, "f", "counts", "summary", "mean over all positions of a frame"
+)
+max_pattern: Final = Variable(
+    "max_pattern", PATTERN, "iuf", "counts", "summary", "largest value over a frame, by pixel"
+)
+bright_field: Final = Variable(
+    "bright_field", MAP, "f", "counts", "virtual", "intensity in the bright-field disk"
+)
+dark_field: Final = Variable(
+    "dark_field", MAP, "f", "counts", "virtual", "intensity in the dark-field annulus"
+)
+masked: Final = Variable(
+    "masked", MAP, "f", "counts", "virtual", "intensity weighted by a detector mask"
+)
+
+bad_pixel: Final = Variable(
+    "bad_pixel", PATTERN, "b", "1", "bad_pixels", "True where the detector pixel is not to be used"
+)
+beam_y: Final = Variable(
+    "beam_y", MAP, "f", "px", "center", "measured beam centre, rows from the first detector row"
+)
+beam_x: Final = Variable(
+    "beam_x", MAP, "f", "px", "center", "measured beam centre, columns from the first column"
+)
+descan_y: Final = Variable(
+    "descan_y", MAP, "f", "px", "center", "plane through beam_y: the scan-dependent beam centre"
+)
+descan_x: Final = Variable(
+    "descan_x", MAP, "f", "px", "center", "plane through beam_x: the scan-dependent beam centre"
+)
+
+weights: Final = Variable(
+    "weights", (*MAP, OFFSET), "f", "1", "prefilter",
+    "normalised weight of each neighbor in the filtered pattern",
+)  # fmt: skip
+signal: Final = Variable(
+    "signal", MAP, "f", "counts^2", "prefilter",
+    "energy of the weighted pattern beyond counting noise: Bragg disks raise it, films do not",
+)  # fmt: skip
+similarity: Final = Variable(
+    "similarity", (*MAP, NEIGHBOR), "f", "1", "similarity",
+    "cosine similarity with the neighbor's pattern; NaN outside the scan",
+)  # fmt: skip
+mean_similarity: Final = Variable(
+    "mean_similarity", MAP, "f", "1", "similarity", "mean similarity with the available neighbors"
+)
+
+mask: Final = Variable(
+    "mask", MAP, "b", "1", "background", "True where a position belongs to the specimen"
+)
+background_threshold: Final = Variable(
+    "background_threshold", (FRAME,), "f", "1", "background",
+    "signal or mean similarity from which a position counts as specimen; NaN if all do",
+)  # fmt: skip
+label: Final = Variable(
+    "label", MAP, "i", "1", "grow", "cluster of every position; -1 is background or rejected"
+)
+n_clusters: Final = Variable(
+    "n_clusters", (FRAME,), "i", "1", "grow", "number of clusters in a frame"
+)
+
+pattern: Final = Variable(
+    "pattern", (CLUSTER, *Q), "f", "counts", "average", "mean pattern of the cluster"
+)
+cluster_frame: Final = Variable(
+    "frame", (CLUSTER,), "i", "1", "average", "frame the cluster lies in"
+)
+cluster_label: Final = Variable(
+    "label", (CLUSTER,), "i", "1", "average", "the cluster's number in segments/label"
+)
+n_positions: Final = Variable(
+    "n_positions", (CLUSTER,), "i", "1", "average", "number of probe positions"
+)
+centroid_y: Final = Variable(
+    "centroid_y", (CLUSTER,), "f", "position", "average", "mean row of its positions"
+)
+centroid_x: Final = Variable(
+    "centroid_x", (CLUSTER,), "f", "position", "average", "mean column of its positions"
+)
+bounding_box: Final = tuple(
+    Variable(name, (CLUSTER,), "i", "position", "average", about)
+    for name, about in (
+        ("y_min", "first row"),
+        ("y_max", "last row"),
+        ("x_min", "first column"),
+        ("x_max", "last column"),
+    )
+)
+seed_y: Final = Variable(
+    "seed_y", (CLUSTER,), "i", "position", "average", "row of its most similar position"
+)
+seed_x: Final = Variable(
+    "seed_x", (CLUSTER,), "i", "position", "average", "column of its most similar position"
+)
+cluster_similarity: Final = Variable(
+    "mean_similarity", (CLUSTER,), "f", "1", "average", "mean over its positions"
+)
+cluster_min_similarity: Final = Variable(
+    "min_similarity", (CLUSTER,), "f", "1", "average", "smallest mean similarity of a position"
+)
+residual: Final = Variable(
+    "residual", (CLUSTER,), "f", "1", "average",
+    "root mean square of raw minus mean pattern, relative to that of the raw patterns",
+)  # fmt: skip
+
+cluster_table: Final = (
+    cluster_frame, cluster_label, n_positions, centroid_y, centroid_x, *bounding_box,
+    seed_y, seed_x, cluster_similarity, cluster_min_similarity,
+)  # fmt: skip
+"""The coordinates along ``cluster`` that the label and similarity maps alone determine."""
+
+truth_label: Final = Variable(
+    "label", MAP, "i", "1", "simulate",
+    "grain of every position, the same number in every frame; -1 is the film",
+)  # fmt: skip
+truth_purity: Final = Variable(
+    "purity", MAP, "f", "1", "simulate", "share of the probe that lies in that grain"
+)
+GRAIN: Final = "grain"
+truth_orientation: Final = Variable(
+    "orientation", (FRAME, GRAIN, "row", "column"), "f", "1", "simulate",
+    "rotation matrix from crystal to laboratory axes (x, y, beam)",
+)  # fmt: skip
+truth_strain: Final = Variable(
+    "strain", (GRAIN, "row", "column"), "f", "1", "simulate",
+    "symmetric strain tensor in crystal axes",
+)  # fmt: skip
+
+
+def is_counts(dtype: np.dtype) -> bool:
+    """Whether patterns of this dtype are counts, for which Poisson noise is known."""
+    return np.dtype(dtype).kind in "iu"

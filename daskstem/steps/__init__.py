@@ -1,0 +1,1 @@
+"""Steps: a Dataset in, a Dataset of only what was made out."""

@@ -1,0 +1,134 @@
+"""What every picture is drawn with: an image in its calibration, a color scale, bins."""
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from daskstem.view.scale import PixelGrid
+
+
+def axes_or_new(axes: Axes | None) -> Axes:
+    """Return the given axes, or those of a new figure that no global state knows."""
+    return axes or Figure(figsize=(3.9, 3.5), layout="constrained").add_subplot()
+
+
+def draw_image(
+    axes: Axes,
+    values: np.ndarray,
+    grid: PixelGrid,
+    *,
+    cmap: str | Colormap | None = None,
+    norm: Normalize | None = None,
+) -> AxesImage:
+    """Draw an image whose pixels have the size and shape that the grid says."""
+    return axes.imshow(
+        values,
+        cmap=cmap,
+        norm=norm,
+        extent=grid.extent,
+        aspect="equal",
+        # Sharp pixels where they are larger than the screen's; but a scan of 512 positions
+        # on 300 screen pixels would lose rows without smoothing.
+        interpolation="auto",
+    )
+
+
+def draw_color_bar(axes: Axes, image: AxesImage, units: str) -> None:
+    """Draw the color scale beside a map, with its unit."""
+    # An inset is as high as the map whatever its shape, and takes no room from it: maps with
+    # and without a bar stay the same size.
+    bar = axes.figure.colorbar(image, cax=axes.inset_axes((1.025, 0.0, 0.045, 1.0)))
+    bar.ax.tick_params(labelsize=7)
+    if units != "1":
+        bar.set_label(units, fontsize=8)
+
+
+def bare(axes: Axes, title: str) -> Axes:
+    """Take away the ticks, for the scale bar stands for them; set the title."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_linewidth(0.4)
+    if title:
+        axes.set_title(title, fontsize=8)
+    return axes
+
+
+def label_log_axis(axis: Axis, values: np.ndarray) -> None:
+    """Label a logarithmic axis with whole numbers: few of them, none on top of another."""
+    positive = values[values > 0]
+    wide = positive.size > 0 and positive.max() > 50 * positive.min()
+    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain_number(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _plain_number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.3g}"
+
+
+def scaling(factor: float) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
+    """Return the two ways between an axis and a second one that is ``factor`` times it."""
+
+    def there(values: np.ndarray) -> np.ndarray:
+        return values * factor
+
+    def back(values: np.ndarray) -> np.ndarray:
+        return values / factor
+
+    return there, back
+
+
+def linear_norm(values: np.ndarray, percentiles: tuple[float, float]) -> Normalize:
+    """Return a linear color scale between two percentiles of the finite values."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return Normalize(0.0, 1.0)
+    low, high = (float(v) for v in np.percentile(finite, percentiles))
+    return Normalize(low, high) if high > low else Normalize(low - 0.5, low + 0.5)
+
+
+def log_norm(
+    values: np.ndarray, *, percentiles: tuple[float, float] = (2.0, 99.9), decades: float = 4.0
+) -> LogNorm:
+    """Return a logarithmic color scale for a pattern.
+
+    Parameters
+    ----------
+    values
+        Counts of any shape.
+    percentiles
+        Of the positive values; what is outside is clipped.
+    decades
+        The scale spans at most this many powers of ten.
+
+    Returns
+    -------
+    The scale. It starts at half the low percentile, so that a single count stands out
+    from none.
+    """
+    positive = values[np.isfinite(values) & (values > 0)]
+    if positive.size == 0:
+        return LogNorm(0.5, 1.0)
+    low, high = np.percentile(positive, percentiles, method="nearest")
+    low = max(low / 2, high * 10.0**-decades)
+    return LogNorm(float(low), float(max(high, 2 * low)))
+
+
+def size_bins(sizes: np.ndarray, *, per_decade: int = 6) -> np.ndarray:
+    """Return bin edges, evenly spaced in the logarithm, that each hold a whole number.
+
+    Examples
+    --------
+    >>> size_bins(np.array([1, 2, 9])).tolist()
+    [0.5, 1.5, 2.5, 4.5, 6.5, 9.5]
+    """
+    low, high = (max(int(sizes.min()), 1), int(sizes.max())) if sizes.size else (1, 1)
+    count = max(int(np.ceil(np.log10((high + 1) / low) * per_decade)), 1)
+    edges = np.unique(np.round(np.geomspace(low, high + 1, count + 1)))
+    return edges - 0.5

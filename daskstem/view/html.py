@@ -1,0 +1,147 @@
+"""Small pieces of a web page; every text that goes in is escaped here."""
+
+import base64
+import html
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+STYLE: Final = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 "Source Sans 3", "Segoe UI", "Helvetica Neue", Arial, sans-serif;
+  color: #1d2026; background: #fff; max-width: 1180px; margin: 0 auto; padding: 28px 24px 60px; }
+h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .2em; overflow-wrap: anywhere; }
+h2 { font-size: 1.25rem; margin: 2.2em 0 .5em; padding-top: .5em; border-top: 2px solid #1d2026; }
+h3 { font-size: 1rem; margin: 1.4em 0 .4em; }
+p, li { max-width: 46em; }
+p.lead { font-size: 1.06rem; }
+.quiet { color: #5a606b; font-size: .9rem; }
+.missing { background: #fbf3dc; border-left: 4px solid #c99700; padding: .5em .9em; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6em 0 1em; }
+th, td { text-align: left; vertical-align: top; padding: .28em 1.1em .28em 0;
+  border-bottom: 1px solid #dcdfe4; }
+thead th { border-bottom: 1.5px solid #1d2026; font-size: .9rem; }
+tbody th { font-weight: 600; white-space: nowrap; }
+table.numbers { font-size: .84rem; width: 100%; }
+table.numbers td, table.numbers thead th { text-align: right; padding: .3em 0 .3em .9em; }
+table.numbers td { white-space: nowrap; }
+table.numbers td:first-child, table.numbers thead th:first-child { text-align: left;
+  padding-left: 0; }
+table.provenance { font-size: .85rem; }
+table.provenance td { font-family: ui-monospace, "DejaVu Sans Mono", monospace;
+  font-size: .78rem; }
+table.provenance td:nth-child(4) { white-space: nowrap; }
+table.provenance td:nth-child(3) { overflow-wrap: anywhere; }
+.opening { display: grid; grid-template-columns: 5fr 6fr; gap: 40px; align-items: start; }
+.opening p.lead { margin-top: .35em; }
+.opening table { width: 100%; margin: 0; font-size: .92rem; }
+.pictures { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 18px 22px;
+  align-items: start; }
+.beside { display: grid; grid-template-columns: minmax(0, 2fr) minmax(0, 1fr); gap: 22px; }
+figure { margin: 0; break-inside: avoid; }
+figure.wide { grid-column: 1 / -1; margin: .6em 0 1em; }
+figure img { width: 100%; height: auto; display: block; }
+figcaption { font-size: .86rem; line-height: 1.35; color: #3d434d; margin-top: .35em; }
+figcaption b { color: #1d2026; }
+pre { background: #f4f5f7; padding: .8em 1em; font-size: .82rem; line-height: 1.4;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
+@media (max-width: 760px) { .pictures, .beside, .opening { grid-template-columns: 1fr; } }
+@media print {
+  body { font-size: 10.5pt; max-width: none; padding: 0; }
+  h2 { break-after: avoid; }
+  section.frame { break-before: page; }
+  tr, pre, p { break-inside: avoid; }
+}
+"""
+
+
+def text(value: object) -> str:
+    """Escape anything for the inside of an element or an attribute.
+
+    Examples
+    --------
+    >>> text('<b title="x">')
+    '&lt;b title=&quot;x&quot;&gt;'
+    """
+    return html.escape(str(value), quote=True)
+
+
+def heading(level: int, title: str) -> str:
+    """Return a heading."""
+    return f"<h{level}>{text(title)}</h{level}>"
+
+
+def paragraph(content: str, *, kind: str = "") -> str:
+    """Return a paragraph; ``kind`` is a class of the style sheet."""
+    return f"<p{_kind(kind)}>{text(content)}</p>"
+
+
+def bullets(items: Iterable[str]) -> str:
+    """Return a list."""
+    return "<ul>" + "".join(f"<li>{text(item)}</li>" for item in items) + "</ul>"
+
+
+def preformatted(content: str) -> str:
+    """Return text for a terminal or a file, as it is."""
+    return f"<pre>{text(content)}</pre>"
+
+
+def facts(rows: Iterable[tuple[str, str]]) -> str:
+    """Return a table of names and values."""
+    body = "".join(
+        f'<tr><th scope="row">{text(name)}</th><td>{text(value)}</td></tr>' for name, value in rows
+    )
+    return f"<table><tbody>{body}</tbody></table>"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "") -> str:
+    """Return a table with a header line."""
+    head = "".join(f'<th scope="col">{text(name)}</th>' for name in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{text(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table{_kind(kind)}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def picture(png: bytes, *, title: str, caption: str = "", wide: bool = False) -> str:
+    """Return a picture, held in the page itself, with its caption."""
+    data = base64.b64encode(png).decode("ascii")
+    words = f" {text(caption)}" if caption else ""
+    return (
+        f'<figure{_kind("wide" if wide else "")}><img alt="{text(title)}" '
+        f'src="data:image/png;base64,{data}">'
+        f"<figcaption><b>{text(title)}.</b>{words}</figcaption></figure>"
+    )
+
+
+def gallery(pictures: Iterable[str]) -> str:
+    """Return pictures side by side, three in a row on a screen and on paper."""
+    return f'<div class="pictures">{"".join(pictures)}</div>'
+
+
+def beside(wide: str, narrow: str) -> str:
+    """Return two things side by side, the first twice as wide."""
+    return f'<div class="beside"><div>{wide}</div>{narrow}</div>'
+
+
+def opening(paragraphs: Iterable[str], table_of_facts: str) -> str:
+    """Return what the page begins with: words on the left, numbers on the right."""
+    return f'<div class="opening"><div>{"".join(paragraphs)}</div>{table_of_facts}</div>'
+
+
+def section(parts: Iterable[str], *, kind: str = "") -> str:
+    """Return a section; ``kind`` is a class of the style sheet."""
+    return f"<section{_kind(kind)}>{''.join(parts)}</section>"
+
+
+def document(title: str, parts: Iterable[str]) -> str:
+    """Return the whole page: one file that asks nothing from any network."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{text(title)}</title><style>{STYLE}</style></head>\n"
+        f"<body>{chr(10).join(parts)}</body></html>\n"
+    )
+
+
+def _kind(kind: str) -> str:
+    return f' class="{text(kind)}"' if kind else ""

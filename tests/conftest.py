@@ -1,0 +1,28 @@
+"""What all tests may ask for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dask
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[1] / "../shared/data"
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Return the folder of real files, or skip where there is none."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the folder shared/data beside the repository is absent")
+    return SHARED_DATA.resolve()
+
+
+def _refuse(*_args: object, **_keywords: object) -> None:
+    raise AssertionError("something was computed that should have stayed lazy")
+
+
+@pytest.fixture
+def nothing_computed() -> Iterator[None]:
+    """Make every Dask computation fail."""
+    with dask.config.set(scheduler=_refuse):
+        yield

@@ -1,0 +1,202 @@
+import tomllib
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from daskstem.schema import variables
+from daskstem.schema.calibration import Axis
+from daskstem.schema.dims import CLUSTER, FRAME, Q_X, Q_Y, SCAN, SCAN_X, SCAN_Y
+from daskstem.view.content import SEED_PATTERN, FrameContent, ReportContent
+from daskstem.view.report import page
+from daskstem.view.wording import bytes_text, percent, recipe_text
+
+MAPS = ("dark_field", "mean_similarity", "mask", "label")
+EVIL = '<script>alert("1")</script>'
+
+
+class Reader(HTMLParser):
+    """Collects tags, sources and text, and checks that what is opened is closed."""
+
+    VOID = ("meta", "img", "br")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.sources += [v or "" for k, v in attrs if k in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def frame_content(number: int, size: int = 24, names: Sequence[str] = MAPS) -> FrameContent:
+    rng = np.random.default_rng(number)
+    every = {
+        "dark_field": rng.random((size, size), dtype=np.float32),
+        "mean_similarity": rng.random((size, size), dtype=np.float32),
+        "mask": rng.random((size, size)) > 0.2,
+        "label": np.repeat(np.repeat(np.arange(4).reshape(2, 2), size // 2, 0), size // 2, 1),
+        "truth_label": np.zeros((size, size), np.int32),
+    }
+    scan = {d: Axis(2.0, units="nm").coordinate(d, size) for d in SCAN}
+    maps = xr.Dataset({name: (SCAN, every[name]) for name in names}, coords=scan)
+    table = xr.Dataset(
+        {"label": (CLUSTER, np.arange(4)), "n_positions": (CLUSTER, [144, 144, 144, 144])}
+    )
+    patterns = {
+        variables.pattern.name: ((CLUSTER, Q_Y, Q_X), rng.random((4, 16, 16))),
+        SEED_PATTERN: ((CLUSTER, Q_Y, Q_X), rng.poisson(1, (4, 16, 16))),
+    }
+    return FrameContent(number, maps, table, table.assign(patterns))
+
+
+def report_content(
+    frames: int = 1, shown: Sequence[int] | None = None, **changes: Any
+) -> ReportContent:
+    shape = (frames, 24, 24, 16, 16)
+    coords = {d: Axis(2.0, units="nm").coordinate(d, 24) for d in (SCAN_Y, SCAN_X)}
+    coords |= {d: Axis().coordinate(d, 16) for d in (Q_Y, Q_X)}
+    step = {"step": "grow", "parameters": {"threshold": 0.9, "min_size": None}, "time": "2026"}
+    per_frame = xr.Dataset(
+        {
+            "n_clusters": (FRAME, np.full(frames, 4.0)),
+            "n_assigned": (FRAME, np.full(frames, 570.0)),
+            "n_at_border": (FRAME, np.full(frames, 4.0)),
+            "n_flat": (FRAME, np.full(frames, 2.0)),
+        },
+        coords={"time": (FRAME, np.arange(frames) * 13.0, {"units": "s"})},
+    )
+    content: dict[str, Any] = {
+        "store": "scan.zarr",
+        "shape": shape,
+        "dtype": np.dtype(np.uint16),
+        "raw": xr.Dataset(coords=coords, attrs={"step": "convert"}),
+        "per_frame": per_frame,
+        "frames": tuple(frame_content(n) for n in (range(frames) if shown is None else shown)),
+        "groups": {"segments": step, "clusters": {"step": "average"}},
+        "unfinished": (),
+        "cluster_bytes": 4 * frames * 16 * 16 * 4,
+        "n_positions": np.full(4 * frames, 144),
+    }
+    return ReportContent(**{**content, **changes})
+
+
+def test_is_one_page_that_needs_no_network_and_no_script() -> None:
+    text = page(report_content())
+    read = Reader(text)
+    assert not read.open
+    assert "script" not in read.tags
+    assert "link" not in read.tags
+    assert len(read.sources) == 7
+    assert all(source.startswith("data:image/png;base64,") for source in read.sources)
+    assert "http" not in text
+    assert "@import" not in text
+    assert "url(" not in text
+
+
+def test_the_numbers_are_those_of_the_content() -> None:
+    text = Reader(page(report_content(frames=2))).text
+    assert "590 kB" in text  # 2 * 24 * 24 * 16 * 16 * 2 bytes = 589,824
+    assert "8 clusters cover 99 % of the positions" in text
+    assert "8 clusters of 8 (100 %) touch" in text
+    assert "4 flat positions (0.347 %)" in text
+    assert "Frame 1, time 13 s" in text
+
+
+def test_everything_from_the_data_is_escaped() -> None:
+    attrs = {"step": EVIL, "parameters": {EVIL: EVIL}, "time": EVIL, "host": EVIL}
+    content = report_content(store=f"a/{EVIL}.zarr", groups={EVIL: attrs}, unfinished=(EVIL,))
+    content = ReportContent(**{**vars(content), "raw": content.raw.assign_attrs(series_type=EVIL)})
+    text = page(content)
+    assert "<script" not in text
+    assert EVIL in Reader(text).text
+
+
+def test_missing_groups_are_named_with_their_step() -> None:
+    nothing = FrameContent(0, xr.Dataset(coords=report_content().raw.coords), *(xr.Dataset(),) * 2)
+    content = ReportContent(
+        **{
+            **vars(report_content()),
+            "groups": {},
+            "frames": (nothing,),
+            "per_frame": xr.Dataset(coords={FRAME: [0]}),
+            "cluster_bytes": None,
+            "n_positions": np.empty(0, int),
+        }
+    )
+    text = Reader(page(content)).text
+    assert "segments (made by the step 'grow')" in text
+    assert "No clusters have been grown yet" in text
+
+
+def test_a_half_made_group_is_named() -> None:
+    text = Reader(page(report_content(unfinished=("clusters",)))).text
+    assert "Half-made by a stopped run: clusters" in text
+
+
+def test_truth_is_shown_beside_the_clusters() -> None:
+    names = ("mean_similarity", "label", "truth_label")
+    content = report_content(frames=1)
+    per_frame = content.per_frame.assign(adjusted_rand=(FRAME, [0.8751]))
+    frames = (frame_content(0, names=names),)
+    text = page(ReportContent(**{**vars(content), "per_frame": per_frame, "frames": frames}))
+    read = Reader(text).text
+    assert text.index("Clusters.</b>") < text.index("Truth.</b>") < text.index("Outlines.</b>")
+    assert read.count("0.8751") == 2
+
+
+def test_a_long_series_says_which_frames_are_shown() -> None:
+    text = Reader(page(report_content(frames=30, shown=(0, 15, 29)))).text
+    assert "3 of the 30 frames, evenly chosen: 0, 15, 29" in text
+    assert "Growth." in text
+
+
+def test_unfinished_frames_are_not_counted() -> None:
+    content = report_content(frames=2, shown=(0,))
+    per_frame = content.per_frame.where(content.per_frame["time"] == 0)
+    text = Reader(page(ReportContent(**{**vars(content), "per_frame": per_frame}))).text
+    assert "4 clusters cover 99 % of the positions" in text
+
+
+def test_a_page_of_twelve_noisy_frames_is_under_ten_megabytes() -> None:
+    frame = frame_content(0, size=512)
+    content = report_content(frames=2, shown=())
+    size = len(page(ReportContent(**{**vars(content), "frames": (frame,) * 2})))
+    assert 6 * size < 10e6
+
+
+def test_the_recipe_reads_back_as_toml() -> None:
+    groups: dict[str, dict[str, Any]] = {
+        "similarity": {"step": "similarity", "parameters": {"center": [1.5, 2.0], "blur": None}},
+        "segments": {"step": "grow", "parameters": '{"threshold": 0.9, "text": "a\\"b\\\\c"}'},
+    }
+    assert tomllib.loads(recipe_text(groups)) == {
+        "similarity": {"center": [1.5, 2.0]},
+        "grow": {"threshold": 0.9, "text": 'a"b\\c'},
+    }
+
+
+@pytest.mark.parametrize(("part", "whole", "text"), [(1, 10**6, "under 0.1 %"), (0, 5, "0 %"),
+                                                     (5, 5, "100 %"), (9999, 10000, "over 99.9 %"),
+                                                     (0, 0, "0 %")])  # fmt: skip
+def test_a_share_is_never_rounded_to_nothing_or_all(part: int, whole: int, text: str) -> None:
+    assert percent(part, whole) == text
+
+
+def test_bytes_are_counted_in_powers_of_1000() -> None:
+    assert [bytes_text(n) for n in (999, 1000, 999_999)] == ["999 bytes", "1 kB", "1 MB"]
