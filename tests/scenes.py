@@ -2,7 +2,10 @@
 
 import numpy as np
 import xarray as xr
+import zarr
 from scipy.ndimage import gaussian_filter
+
+from daskstem.io.stored import StoredArray
 
 MAPS = ("scan_y", "scan_x")
 DIMS = (*MAPS, "q_y", "q_x")
@@ -58,3 +61,13 @@ def smooth_similarity(scan, seed, *, levels=None, smooth=1.5):
             for x in range(max(0, -dx), columns - max(0, dx)):
                 out[y, x, number] = out[y + dy, x + dx, 7 - number] = value[y, x]
     return out
+
+
+def stored(values, folder, *, chunks, shards):
+    """Write an array to a sharded Zarr store and return it lazily, as a series holds it."""
+    array = zarr.create_array(
+        folder / "values.zarr", shape=values.shape, dtype=values.dtype, chunks=chunks,
+        shards=shards, overwrite=True,
+    )  # fmt: skip
+    array[...] = values
+    return StoredArray(array, 0, len(values)).lazy()

@@ -91,9 +91,15 @@ def group_means(
         level += 1
     means, numbers = f"{name}-mean-{token}", f"{name}-residual-{token}"
     graph[(joined, "all")] = (partial(_finish, finalize), keys)
-    graph[(means, 0, 0, 0)] = (_first, (joined, "all"))
-    graph[(numbers, 0)] = (_second, (joined, "all"))
-    layers = HighLevelGraph.from_collections(sums, graph, dependencies=dependencies)
+    base = HighLevelGraph.from_collections(sums, graph, dependencies=dependencies)
+    # Dask finds what an array is made of by the layer that bears the array's name
+    last: dict[str, Any] = {
+        means: {(means, 0, 0, 0): (_first, (joined, "all"))},
+        numbers: {(numbers, 0): (_second, (joined, "all"))},
+    }
+    layers = HighLevelGraph(
+        {**base.layers, **last}, {**base.dependencies, means: {sums}, numbers: {sums}}
+    )
     shape = ((n_groups,), *((n,) for n in pattern_shape))
     return (
         da.Array(layers, means, shape, meta=np.empty((0, 0, 0), np.float32)),

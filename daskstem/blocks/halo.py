@@ -118,7 +118,7 @@ def place(arrays: Sequence[da.Array], depths: Sequence[int]) -> PlacedArrays:
         return PlacedArrays(scan_chunks, tuple(depths), ways, ())
     whole = [_one_frame_per_chunk(array, scan_chunks, max(depths)) for array in arrays]
     overlapped = tuple(
-        da.overlap.overlap(array, depth={1: depth, 2: depth}, boundary="none")
+        da.overlap.overlap(array, depth=_where_cut(array, depth), boundary="none")
         for array, depth in zip(whole, depths, strict=True)
     )
     scan_chunks = (whole[0].chunks[1], whole[0].chunks[2])
@@ -149,12 +149,22 @@ def _one_frame(function: BlockFunction, *haloed: np.ndarray, here: tuple[Window,
 
 def _call(function: Callable[..., Any], here: tuple[Window, ...], *inputs: Any) -> Any:
     haloed = [block() if callable(block) else np.asarray(block)[0] for block in inputs]
-    return function(*haloed, here=here)
+    return function(*map(_native, haloed), here=here)
+
+
+def _native(block: np.ndarray) -> np.ndarray:
+    # compiled kernels know no other byte order
+    return block.astype(block.dtype.newbyteorder("="), copy=False)
 
 
 def _read(source: BlockSource, frame: int, window: Window) -> np.ndarray:
     others = tuple(slice(0, n) for n in source.shape[3:])
     return source.read((slice(frame, frame + 1), *window.region, *others))[0]
+
+
+def _where_cut(array: da.Array, depth: int) -> dict[int, int]:
+    # Dask refuses a depth above the array's length, although a whole axis needs no halo
+    return {axis: depth if array.numblocks[axis] > 1 else 0 for axis in (1, 2)}
 
 
 def _one_frame_per_chunk(

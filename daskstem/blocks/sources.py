@@ -73,7 +73,7 @@ class ViewSource:
     def lazy(self, chunks: tuple[tuple[int, ...], ...], name: str) -> da.Array:
         """Return a Dask array of the view that ``source_of`` recognises."""
         return da.from_array(
-            self,  # type: ignore[no-untyped-call]
+            self,
             chunks=chunks,
             name=f"{name}-{self.token}",
             asarray=False,
@@ -113,8 +113,8 @@ class MappedSource(ViewSource):
         patterns = self.source.read((*scan, *_all_of(self.source.shape[3:])))
         maps = (side.read(scan) for side in self.maps)
         wholes = (side.read((region[0], *_all_of(side.shape[1:]))) for side in self.wholes)
-        mapped = self.function(patterns, scan, *maps, *wholes)
-        return np.ascontiguousarray(mapped[(..., *region[3:])])
+        mapped = _on_region(self.function, scan, patterns, *maps, *wholes)
+        return np.ascontiguousarray(mapped[:, :, :, region[3], region[4]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,14 +246,21 @@ def _map_blocks(
         inputs = [(blocks.name, *index, 0, 0)]
         inputs += [(side.name, *index) for side in cut]
         inputs += [(side.name, index[0], *(0,) * (side.ndim - 1)) for side in gathered]
-        graph[(name, *index, *(0,) * len(lengths))] = (partial(_on_region, function, region), *inputs)
+        task = (partial(_on_region, function, region), *inputs)
+        graph[(name, *index, *(0,) * len(lengths))] = task
     layers = HighLevelGraph.from_collections(name, graph, dependencies=[blocks, *cut, *gathered])
     chunks = (*blocks.chunks[:3], *((n,) for n in lengths))
     return da.Array(layers, name, chunks, meta=np.empty((0,) * len(chunks), dtype))
 
 
 def _on_region(function: PatternFunction, region: Region, patterns: Any, *sides: Any) -> Any:
-    return function(np.asarray(patterns), region, *map(np.asarray, sides))
+    return function(_native(patterns), region, *map(_native, sides))
+
+
+def _native(block: Any) -> np.ndarray:
+    # compiled kernels know no other byte order
+    values = np.asarray(block)
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def _side_source(side: da.Array | np.ndarray) -> BlockSource | None:

@@ -45,7 +45,8 @@ class BinnedSource(ViewSource):
     def read(self, region: Region) -> np.ndarray:
         """Return the binned values of a region."""
         boxes = zip(region, self.factors, strict=True)
-        return self.function(self.source.read(tuple(slice(s.start * n, s.stop * n) for s, n in boxes)))
+        covered = tuple(slice(s.start * n, s.stop * n) for s, n in boxes)
+        return self.function(self.source.read(covered))
 
 
 def crop_patterns(array: da.Array, bounds: Sequence[tuple[int, int]], *, name: str) -> da.Array:

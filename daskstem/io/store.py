@@ -1,6 +1,8 @@
 """The Zarr v3 store of a series: group ``raw`` and one sibling group per step."""
 
+import json
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -69,7 +71,7 @@ def open_root(store: str | Path, *, mode: str = "r") -> zarr.Group:
         As said above.
     """
     try:
-        root = zarr.open_group(str(store), mode=mode)  # type: ignore[arg-type]
+        root = zarr.open_group(str(store), mode=mode, use_consolidated=False)  # type: ignore[arg-type]
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError) as error:
         raise InputError(
             f"no store at {store}; make one with 'daskstem convert SOURCE {store}'"
@@ -111,7 +113,7 @@ def create_root(store: str | Path) -> zarr.Group:
 def open_group(root: zarr.Group, name: str, *, frames: slice | None = None) -> xr.Dataset:
     """Open one group lazily, whole or for a range of frames.
 
-    Small arrays (coordinates) are read; all others are Dask arrays with one block per
+    One-dimensional arrays are read; all others are Dask arrays with one block per
     stored file.
     """
     group = root[name]
@@ -134,7 +136,7 @@ def _values(array: zarr.Array, dims: tuple[str, ...], frames: slice | None) -> A
     start, stop = 0, array.shape[0] if array.shape else 0
     if frames is not None and dims[:1] == (FRAME,):
         start, stop = frames.start, frames.stop
-    if array.ndim < 2 or array.nbytes < 4096:
+    if array.ndim < 2:
         return array[start:stop] if array.ndim else array[()]
     return StoredArray(array, start, stop).lazy()
 
@@ -154,6 +156,7 @@ def begin_group(
     place and moved there, so a group that exists has all of its metadata. Arrays that are
     coordinates and filled like the others are named in ``coordinate_names``.
     """
+    _scatter_metadata(root)
     remove_group(root, name)
     building = f".{name}.building"
     remove_group(root, building)
@@ -228,6 +231,24 @@ def finish_frames(group: zarr.Group, frames: Sequence[int]) -> None:
 def finish_group(group: zarr.Group) -> None:
     """Record that the whole group is complete."""
     group.attrs.update({FINISHED: True})
+    with warnings.catch_warnings():
+        # xarray opens a group from metadata gathered at the root, and warns without them;
+        # Zarr warns of writing them, since other programs may not read them: they need not
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(group.store)
+
+
+def _scatter_metadata(root: zarr.Group) -> None:
+    """Drop the gathered metadata, which a change of the tree makes untrue."""
+    folder = _folder(root)
+    if folder is None:
+        return
+    document = folder / "zarr.json"
+    content = json.loads(document.read_text(encoding="utf-8"))
+    if content.pop("consolidated_metadata", None) is not None:
+        fresh = document.with_suffix(".fresh")
+        fresh.write_text(json.dumps(content, indent=2), encoding="utf-8")
+        fresh.replace(document)
 
 
 def finished_frames(group: zarr.Group) -> list[int]:
@@ -245,6 +266,7 @@ def remove_group(root: zarr.Group, name: str) -> None:
     """Remove a group if it is there; it disappears at once, then its files are deleted."""
     if name not in root:
         return
+    _scatter_metadata(root)
     folder = _folder(root)
     if folder is None:
         del root[name]

@@ -14,9 +14,7 @@ _GAUSSIAN = 1.4826
 
 
 @kernel()
-def find_bad_pixels(
-    mean: np.ndarray, n_positions: int, n_sigma: float, window: int
-) -> np.ndarray:
+def find_bad_pixels(mean: np.ndarray, n_positions: int, n_sigma: float, window: int) -> np.ndarray:
     """Find hot and dead pixels.
 
     A pixel is hot if it exceeds the median of the good pixels in a window around it by
@@ -49,7 +47,7 @@ def find_bad_pixels(
             for x in range(columns):
                 if bad[y, x]:
                     continue
-                n = _good_around(mean, bad, y, x, 1, around)
+                n = _good_nearest(mean, bad, y, x, around)
                 if n < 2:
                     continue
                 nearest = np.sort(around[:n])
@@ -74,6 +72,28 @@ def find_bad_pixels(
 
 
 @kernel()
+def _good_nearest(mean: np.ndarray, bad: np.ndarray, y: int, x: int, out: np.ndarray) -> int:
+    """Collect the good ones of the eight neighbors; beyond an edge the detector is mirrored.
+
+    A disk that the edge cuts would else stand alone. The pixel's own image counts once, or
+    a corner would be all images.
+    """
+    n = 0
+    own_image = False
+    for ny in range(y - 1, y + 2):
+        for nx in range(x - 1, x + 2):
+            iy = min(max(ny, 0), mean.shape[0] - 1)
+            ix = min(max(nx, 0), mean.shape[1] - 1)
+            own = iy == y and ix == x
+            if bad[iy, ix] or (own and (own_image or (ny == y and nx == x))):
+                continue
+            own_image = own_image or own
+            out[n] = mean[iy, ix]
+            n += 1
+    return n
+
+
+@kernel()
 def _good_around(
     mean: np.ndarray, bad: np.ndarray, y: int, x: int, reach: int, out: np.ndarray
 ) -> int:
@@ -94,7 +114,7 @@ def _spread(values: np.ndarray) -> float:
 
 @kernel()
 def _counting_noise(mean: float, n_positions: int) -> float:
-    """Standard deviation of a mean of counts; a single count in all of them is none yet."""
+    """Return the standard deviation of a mean of counts, where one count is nothing yet."""
     if n_positions == 0:
         return 0.0
     return np.sqrt(n_positions * max(mean, 0.0) + 1.0) / n_positions

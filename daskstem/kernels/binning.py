@@ -19,6 +19,7 @@ def binned_dtype(dtype: np.dtype, values_per_box: int) -> np.dtype:
     >>> binned_dtype(np.dtype("uint16"), 1)
     dtype('uint16')
     """
+    dtype = dtype.newbyteorder("=")
     if dtype.kind == "f":
         return np.promote_types(dtype, np.float32) if values_per_box > 1 else dtype
     largest = values_per_box * int(np.iinfo(dtype).max)
@@ -42,11 +43,12 @@ def bin_boxes(patterns: np.ndarray, *, scan: int, q: int) -> np.ndarray:
     (F, Y // scan, X // scan, Qy // q, Qx // q) of ``binned_dtype``
         Integers are exact; floats are summed in float64.
     """
+    patterns = patterns.astype(patterns.dtype.newbyteorder("="), order="C", copy=False)
     n_frames, *lengths = patterns.shape
     shape = [n // side for n, side in zip(lengths, (scan, scan, q, q), strict=True)]
     binned = np.empty((n_frames, *shape), binned_dtype(patterns.dtype, scan**2 * q**2))
     wide = {"u": np.uint64, "i": np.int64}.get(patterns.dtype.kind, np.float64)
-    _sum_boxes(np.ascontiguousarray(patterns), scan, q, np.zeros(lengths[-1], wide), binned)
+    _sum_boxes(patterns, scan, q, np.zeros(lengths[-1], wide), binned)
     return binned
 
 

@@ -158,9 +158,7 @@ def fit_planes(centers: np.ndarray, *, otherwise: tuple[float, float]) -> np.nda
     terms += [along.ravel() for along, n in ((y, rows), (x, columns)) if n > 1]
     design = np.stack(terms, axis=1)
     measured = centers.reshape(-1, 2).astype(np.float64)
-    planes = [
-        _robust_fit(design, measured[:, axis], otherwise[axis]) for axis in range(2)
-    ]
+    planes = [_robust_fit(design, measured[:, axis], otherwise[axis]) for axis in range(2)]
     return np.stack(planes, axis=-1).reshape(rows, columns, 2)
 
 

@@ -36,7 +36,8 @@ def good_neighbors(bad: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
             reach += 1
             side = 2 * reach + 1
             if n + side * side > len(neighbors):
-                neighbors = np.concatenate((neighbors, np.empty(len(neighbors) + side * side, np.int64)))
+                more = np.empty(len(neighbors) + side * side, np.int64)
+                neighbors = np.concatenate((neighbors, more))
             for ny in range(max(0, y - reach), min(rows, y + reach + 1)):
                 for nx in range(max(0, x - reach), min(columns, x + reach + 1)):
                     if not bad[ny, nx]:

@@ -1,7 +1,7 @@
 """Running a recipe on a store: frame by frame, resumable, in bounded memory."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,17 +22,18 @@ from daskstem.io.store import (
     is_finished,
     open_group,
     open_root,
+    remove_group,
     unfinished_raw,
 )
-from daskstem.run.plan import make_plan
+from daskstem.run.plan import Plan, make_plan
 from daskstem.run.progress import Reporter, StageProgress
-from daskstem.run.recipe import read_recipe
-from daskstem.run.stages import Stage, frame_dataset, same_history, stages
+from daskstem.run.recipe import Recipe, read_recipe, recipe_for_step
+from daskstem.run.stages import Stage, frame_dataset, remove_stale, same_history, stages
 from daskstem.run.tables import run_table
 from daskstem.run.tasks import FrameJob, run_frames, write_job
 from daskstem.run.workers import Resources, connected, resources
 from daskstem.schema import variables
-from daskstem.schema.dims import FRAME
+from daskstem.schema.dims import FRAME, SCAN, Q
 from daskstem.schema.errors import InputError
 
 
@@ -114,10 +115,61 @@ def run_recipe(
     """
     available = resources(workers=workers, memory_limit=memory_limit, scheduler=scheduler)
     checked = read_recipe(recipe, settings)
-    root = open_root(store, mode="r+")
+    return _run(checked, _complete_root(store, mode="r+"), Path(store), available, quiet)
+
+
+def run_step(
+    name: str,
+    store: str | Path,
+    *,
+    parameters: Mapping[str, Any],
+    workers: int | None = None,
+    memory_limit: str | None = None,
+    scheduler: str | None = None,
+    quiet: bool = False,
+) -> RunSummary:
+    """Run a single step on a store, after the steps whose products are there.
+
+    Parameters and errors are those of ``run_recipe``, with one step's name and parameters
+    in place of a recipe.
+    """
+    available = resources(workers=workers, memory_limit=memory_limit, scheduler=scheduler)
+    root = _complete_root(store, mode="r+")
+    made = [list(group.attrs.get("recipe", [])) for _, group in root.groups()]  # type: ignore[call-overload]
+    checked = recipe_for_step(name, parameters, max(made, key=len, default=[]))
+    return _run(checked, root, Path(store), available, quiet)
+
+
+def plan_recipe(
+    recipe: str | Path,
+    store: str | Path,
+    *,
+    settings: Sequence[str] = (),
+    workers: int | None = None,
+    memory_limit: str | None = None,
+    scheduler: str | None = None,
+) -> Plan:
+    """Say what ``run_recipe`` would take; nothing is computed or written.
+
+    Parameters and errors are those of ``run_recipe``.
+    """
+    available = resources(workers=workers, memory_limit=memory_limit, scheduler=scheduler)
+    checked = read_recipe(recipe, settings)
+    root = _complete_root(store, mode="r")
+    return make_plan(root, stages(checked, root), available)
+
+
+def _complete_root(store: str | Path, *, mode: str) -> zarr.Group:
+    root = open_root(store, mode=mode)
     if not is_finished(root, RAW):
         raise InputError(unfinished_raw(root))
-    found = stages(checked, root)
+    return root
+
+
+def _run(
+    recipe: Recipe, root: zarr.Group, store: Path, available: Resources, quiet: bool
+) -> RunSummary:
+    found = stages(recipe, root)
     plan = make_plan(root, found, available)
     reporter = Reporter(quiet=quiet)
     seconds: dict[str, float] = {}
@@ -126,8 +178,9 @@ def run_recipe(
         for stage in found:
             started = time.perf_counter()
             did = _run_stage(root, stage, client, reporter, available)
-            seconds[stage.name] = time.perf_counter() - started if did else 0.0
-    return summary_of(root, Path(store), seconds)
+            if stage.kind != "view":
+                seconds[stage.name] = time.perf_counter() - started if did else 0.0
+    return summary_of(root, store, seconds)
 
 
 def summary_of(root: zarr.Group, store: Path, seconds: dict[str, float]) -> RunSummary:
@@ -154,13 +207,14 @@ def _run_stage(
     if stage.is_done(root):
         reporter.say(f"{stage.name}: already there")
         return False
-    _say_replaced(root, stage, reporter)
+    _replace(root, stage, reporter)
     if stage.kind == "table":
         run_table(root, stage, client, reporter, available.memory_limit)
         return True
     n_frames = int(root[f"{RAW}/patterns"].shape[0])  # type: ignore[union-attr]
-    first = stage.made_from(frame_dataset(root, stage.before, 0))
-    groups = _groups(root, stage, first, n_frames)
+    ds = frame_dataset(root, stage.before, 0)
+    first = stage.made_from(ds)
+    groups = _groups(root, stage, ds, first, n_frames)
     done = set.intersection(*(set(finished_frames(group)) for group in groups.values()))
     todo = [frame for frame in range(n_frames) if frame not in done]
     n_bytes = _bytes_per_frame(root, stage, first)
@@ -200,9 +254,10 @@ def _frame_done(
 
 
 def _groups(
-    root: zarr.Group, stage: Stage, made: xr.Dataset, n_frames: int
+    root: zarr.Group, stage: Stage, ds: xr.Dataset, made: xr.Dataset, n_frames: int
 ) -> dict[str, zarr.Group]:
     """Open the stage's groups, making those that are not there or have another history."""
+    axes = {dim: ds.coords[dim].variable for dim in (*SCAN, *Q) if dim in ds.coords}
     groups = {}
     for call, history in zip(stage.calls, stage.provenance, strict=True):
         name = call.step.group
@@ -210,14 +265,19 @@ def _groups(
             found = root[name]
         else:
             names = [spec.name for spec in call.step.makes if spec.name in made]
-            found = _new_group(root, name, made[names], n_frames, history)
+            found = _new_group(root, name, made[names], axes, n_frames, history)
         if isinstance(found, zarr.Group):
             groups[name] = found
     return groups
 
 
 def _new_group(
-    root: zarr.Group, name: str, made: xr.Dataset, n_frames: int, history: dict[str, Any]
+    root: zarr.Group,
+    name: str,
+    made: xr.Dataset,
+    axes: Mapping[str, xr.Variable],
+    n_frames: int,
+    history: dict[str, Any],
 ) -> zarr.Group:
     specs = {
         str(key): ArraySpec(
@@ -233,6 +293,7 @@ def _new_group(
         str(key): array.variable for key, array in _raw_coordinates(root).items()
     }
     coordinates = {str(key): c.variable for key, c in made.coords.items() if FRAME not in c.dims}
+    coordinates |= {dim: c for dim, c in axes.items() if dim in made.dims}
     return begin_group(root, name, specs, {**coordinates, **series}, history)
 
 
@@ -248,11 +309,12 @@ def _bytes_per_frame(root: zarr.Group, stage: Stage, made: xr.Dataset) -> int:
     return int(sum(array.nbytes for array in made.data_vars.values()))
 
 
-def _say_replaced(root: zarr.Group, stage: Stage, reporter: Reporter) -> None:
+def _replace(root: zarr.Group, stage: Stage, reporter: Reporter) -> None:
+    """Remove products with another history, and all that was made from them."""
     for call, history in zip(stage.calls, stage.provenance, strict=True):
         group = call.step.group
         if group in root and not same_history(root, group, history["key"]):
-            reporter.say(
-                f"{call.step.name}: parameters or what they are applied to have changed; "
-                f"made again"
-            )
+            remove_group(root, group)
+            reporter.say(f"{call.step.name}: made before with other parameters; made again")
+    while stale := remove_stale(root):
+        reporter.say(f"{', '.join(stale)}: removed, made from what is now replaced")

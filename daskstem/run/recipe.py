@@ -64,6 +64,24 @@ def read_recipe(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
     return Recipe(Path(name).stem, calls)
 
 
+def recipe_for_step(name: str, given: Mapping[str, Any], before: Sequence[Any]) -> Recipe:
+    """Return the recipe that applies one step after those a store's product came from.
+
+    Parameters
+    ----------
+    name, given
+        The step and its parameters.
+    before
+        Steps before it: ``{"step": ..., "parameters": ...}``, as products record them.
+    """
+    earlier = []
+    for entry in before:
+        if entry["step"] == name:
+            break
+        earlier.append(_call(entry["step"], entry["parameters"]))
+    return Recipe(name, (*earlier, _call(name, given)))
+
+
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with daskstem."""
     return sorted(path.name.removesuffix(".toml") for path in _bundled().iterdir())

@@ -15,6 +15,7 @@ from daskstem.schema.calibration import Axis
 from daskstem.schema.dims import CLUSTER, FRAME, FRAME_COORDS, NEIGHBOR, SCAN, SCAN_X, SCAN_Y, Q
 from daskstem.schema.errors import InputError
 from daskstem.schema.variables import Variable, require
+from daskstem.testing.compare import adjusted_rand_index
 from daskstem.view.content import (
     ADJUSTED_RAND,
     N_ASSIGNED,
@@ -140,34 +141,6 @@ def chosen_frames(count: int) -> list[int]:
     return [round(i * (count - 1) / (FEW_FRAMES - 1)) for i in range(FEW_FRAMES)]
 
 
-def adjusted_rand_index(found: np.ndarray, truth: np.ndarray) -> float:
-    """Agreement of two partitions of the same positions (Hubert and Arabie 1985, eq. 5).
-
-    Parameters
-    ----------
-    found, truth : integer arrays of the same shape
-        Label of every position; all negative labels are one group, the background.
-
-    Returns
-    -------
-    1 for the same partition, 0 on average for an unrelated one.
-    """
-    _, rows = np.unique(np.maximum(found, -1), return_inverse=True)
-    _, columns = np.unique(np.maximum(truth, -1), return_inverse=True)
-    width = int(columns.max(initial=0)) + 1
-    _, together = np.unique(rows.astype(np.int64) * width + columns, return_counts=True)
-    both = _pairs(together)
-    in_found, in_truth = _pairs(np.bincount(rows.ravel())), _pairs(np.bincount(columns.ravel()))
-    by_chance = in_found * in_truth / max(_pairs(np.array([rows.size])), 1.0)
-    most = (in_found + in_truth) / 2
-    return float((both - by_chance) / (most - by_chance)) if most != by_chance else 1.0
-
-
-def _pairs(counts: np.ndarray) -> float:
-    numbers = counts.astype(np.float64)
-    return float((numbers * (numbers - 1) / 2).sum())
-
-
 def _map(tree: xr.DataTree, group: str, spec: Variable, frame: int) -> xr.DataArray | None:
     """One frame of a map, or None if there is no such map."""
     ds = _group(tree, group)
@@ -191,7 +164,7 @@ def _frame_numbers(tree: xr.DataTree, frame: int) -> dict[str, float]:
         numbers[N_AT_BORDER] = np.unique(edge[edge >= 0]).size
         truth = _map(tree, "truth", variables.truth_label, frame)
         if truth is not None:
-            numbers[ADJUSTED_RAND] = adjusted_rand_index(values, truth.values)
+            numbers[ADJUSTED_RAND] = adjusted_rand_index(truth.values, values)
     mean = _map(tree, "similarity", variables.mean_similarity, frame)
     if mean is not None:
         numbers[N_FLAT] = _flat_positions(tree, mean.values, frame)

@@ -7,10 +7,11 @@ from typing import Any
 import xarray as xr
 import zarr
 
-from daskstem.io.store import RAW, is_finished, open_group
+from daskstem.io.store import RAW, is_finished, open_group, remove_group
 from daskstem.run.recipe import Recipe, StepCall
+from daskstem.schema import variables
 from daskstem.schema.dims import FRAME
-from daskstem.schema.provenance import provenance
+from daskstem.schema.provenance import digest, provenance
 from daskstem.steps.registry import FUSIONS
 
 
@@ -69,13 +70,7 @@ def stages(recipe: Recipe, root: zarr.Group) -> list[Stage]:
     Steps that can share a pass do, unless one of them is already there. Views are stages
     too; they cost nothing.
     """
-    source = str(root[RAW].attrs["key"])
-    described = []
-    for call in recipe.calls:
-        described.append(
-            provenance(step=call.step.name, parameters=call.parameters, source=source)
-        )
-        source = described[-1]["key"]
+    described = histories(recipe, str(root[RAW].attrs["key"]))
     found: list[Stage] = []
     start = 0
     while start < len(recipe.calls):
@@ -91,6 +86,46 @@ def stages(recipe: Recipe, root: zarr.Group) -> list[Stage]:
         found.append(stage)
         start = stop
     return found
+
+
+def histories(recipe: Recipe, raw_key: str) -> list[dict[str, Any]]:
+    """Describe the making of every step's product: from what, with which parameters.
+
+    A product's key depends on the steps whose variables it uses and on no others, so that
+    another radius for a virtual image does not undo the clusters.
+    """
+    keys = {variables.patterns.name: raw_key}
+    stored: dict[str, dict[str, str]] = {variables.patterns.name: {}}
+    described = []
+    for number, call in enumerate(recipe.calls):
+        used = [spec.name for spec in call.step.needs if spec.name in keys]
+        source = digest({name: keys[name] for name in used})
+        made_from = {group: key for name in used for group, key in stored[name].items()}
+        history = provenance(step=call.step.name, parameters=call.parameters, source=source)
+        before = [
+            {"step": c.step.name, "parameters": c.parameters} for c in recipe.calls[: number + 1]
+        ]
+        described.append({**history, "made_from": made_from, "recipe": before})
+        own = {} if call.step.kind == "view" else {call.step.group: history["key"]}
+        for spec in call.step.makes:
+            keys[spec.name] = history["key"]
+            stored[spec.name] = {**made_from, **own}
+    return described
+
+
+def remove_stale(root: zarr.Group) -> list[str]:
+    """Remove products made from products that have been replaced; return their names."""
+    stale = [
+        name
+        for name, group in root.groups()
+        if any(
+            root[used].attrs.get("key") != key if used in root else True
+            for used, key in dict(group.attrs.get("made_from", {})).items()
+        )
+    ]
+    for name in stale:
+        remove_group(root, name)
+    return stale
 
 
 def frame_dataset(root: zarr.Group, before: tuple[StepCall, ...], frame: int) -> xr.Dataset:

@@ -30,7 +30,8 @@ def bad_pixels(
     A hot pixel stands far above the good pixels around it, and alone: the direct beam,
     Bragg disks and their sharp edges have neighbors as bright and are kept. A dead pixel
     counts nothing amid pixels that count. Single bad pixels, pairs and small clusters are
-    found; whole rows or columns want a mask file.
+    found. Whole rows or columns, and patterns whose spots are a single pixel wide, want a
+    mask file.
 
     Parameters
     ----------

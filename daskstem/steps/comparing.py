@@ -13,7 +13,7 @@ from daskstem.kernels import compared
 from daskstem.kernels import prefilter as footprints
 from daskstem.kernels import similarity as kernels
 from daskstem.schema import variables
-from daskstem.schema.dims import OFFSET, Q
+from daskstem.schema.dims import OFFSET, SCAN, Q
 from daskstem.schema.errors import InputError
 
 NoiseModel = Literal["auto", "poisson", "none"]
@@ -70,9 +70,11 @@ def footprint_comparison(ds: xr.Dataset, **parameters: Any) -> FootprintComparis
     Raises
     ------
     InputError
-        If the edge leaves nothing of the detector, or noise is asked of what is no count.
+        If the radius exceeds the scan, the edge leaves nothing of the detector, or noise is
+        asked of what is no count.
     """
     detector, dtype = (ds.sizes[Q[0]], ds.sizes[Q[1]]), ds[variables.patterns.name].dtype
+    _refuse_wide(parameters["radius_px"], (ds.sizes[SCAN[0]], ds.sizes[SCAN[1]]))
     shorter = min(detector)
     sigma, edge = parameters["sigma_px"], parameters["edge_px"]
     sigma = min(3.0, max(1.0, shorter / 64)) if sigma is None else sigma
@@ -96,6 +98,15 @@ def footprint_comparison(ds: xr.Dataset, **parameters: Any) -> FootprintComparis
         gain=gain,
         published=parameters["convention"] == "published",
     )
+
+
+def _refuse_wide(radius_px: int, scan: tuple[int, int]) -> None:
+    # a scan of one position has no neighbors, whatever the radius
+    if radius_px and radius_px >= max(scan):
+        raise InputError(
+            f"radius_px = {radius_px} is larger than the scan of {scan[0]} x {scan[1]} "
+            f"positions; choose a radius below {max(scan)}"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,7 +89,7 @@ def correct(
             maps=maps,
             wholes=wholes,
             pattern_shape=(ds.sizes[Q[0]], ds.sizes[Q[1]]),
-            dtype=np.dtype(np.float32) if linear else patterns.dtype,
+            dtype=np.dtype(np.float32) if linear else patterns.dtype.newbyteorder("="),
             name="correct",
         )
     return xr.Dataset({variables.patterns.name: variables.patterns.wrap(patterns)})

@@ -67,12 +67,13 @@ def crop(
                 f"the second number is at most {patterns.sizes[dim]}"
             )
     view = crop_patterns(da.asarray(patterns.data), list(bounds.values()), name="crop")
-    kept = patterns.coords.to_dataset().isel({dim: slice(*b) for dim, b in bounds.items()})
-    steps = axes_of(ds)
-    for dim in asked:
-        # of a single position or pixel, only this tells the calibration
+    parts = {dim: slice(*pair) for dim, pair in bounds.items()}
+    kept = patterns.coords.to_dataset().isel(parts, missing_dims="ignore")
+    for dim, axis in axes_of(ds).items():
         if dim in kept.coords and kept.sizes[dim] == 1:
-            kept.coords[dim].attrs["step"] = steps[dim].step
+            # of a single position or pixel, only this tells the calibration
+            alone = kept[dim].assign_attrs(step=axis.step)
+            kept = kept.assign_coords({dim: alone})
     return xr.Dataset(
         {variables.patterns.name: variables.patterns.wrap(view, **patterns.attrs)}, kept.coords
     )

@@ -8,8 +8,6 @@ import xarray as xr
 
 from daskstem.blocks.halo import map_with_halo
 from daskstem.schema import variables
-from daskstem.schema.dims import SCAN
-from daskstem.schema.errors import InputError
 from daskstem.schema.parameters import Between, Increasing
 from daskstem.steps.comparing import (
     NoiseModel,
@@ -94,12 +92,6 @@ def prefilter(
     (8, 8, 21)
     """
     patterns = variables.require(ds, variables.patterns)
-    rows, columns = (ds.sizes[dim] for dim in SCAN)
-    if radius_px >= max(rows, columns):
-        raise InputError(
-            f"radius_px = {radius_px} is larger than the scan of {rows} x {columns} positions; "
-            f"choose a radius below {max(rows, columns)}"
-        )
     compare = footprint_comparison(
         ds,
         sigma_px=sigma_px,

@@ -8,17 +8,59 @@ from typing import Final
 from daskstem.schema import variables as v
 from daskstem.steps.average import average
 from daskstem.steps.background import background
+from daskstem.steps.bad_pixels import bad_pixels
+from daskstem.steps.center import center
+from daskstem.steps.correct import correct
+from daskstem.steps.crop import crop
 from daskstem.steps.grow import grow
 from daskstem.steps.prefilter import prefilter
+from daskstem.steps.rebin import rebin
 from daskstem.steps.similarity import prefilter_similarity, similarity
 from daskstem.steps.step import Fusion, Step
+from daskstem.steps.summary import summary
+from daskstem.steps.virtual import virtual
 
 STEPS: Final[dict[str, Step]] = {
     step.name: step
     for step in (
+        Step(crop, group="crop", needs=(v.patterns,), makes=(v.patterns,), kind="view"),
+        Step(rebin, group="rebin", needs=(v.patterns,), makes=(v.patterns,), kind="view"),
+        Step(
+            summary,
+            group="summary",
+            needs=(v.patterns,),
+            makes=(v.mean_pattern, v.max_pattern),
+        ),
+        Step(
+            bad_pixels,
+            group="bad_pixels",
+            needs=(v.patterns, v.mean_pattern),
+            makes=(v.bad_pixel,),
+            reads_patterns=False,
+        ),
+        Step(
+            center,
+            group="center",
+            needs=(v.patterns, v.mean_pattern, v.bad_pixel),
+            makes=(v.beam_y, v.beam_x, v.descan_y, v.descan_x),
+        ),
+        Step(
+            correct,
+            group="correct",
+            needs=(v.patterns, v.bad_pixel, v.beam_y, v.beam_x, v.descan_y, v.descan_x),
+            makes=(v.patterns,),
+            kind="view",
+        ),
+        Step(
+            virtual,
+            group="virtual",
+            needs=(v.patterns,),
+            makes=(v.bright_field, v.dark_field, v.masked),
+        ),
         Step(
             prefilter,
             group="prefilter",
+            needs=(v.patterns,),
             makes=(v.weights, v.signal),
             halo=lambda p: p["radius_px"] + 1,
             float_rows=lambda p: p["radius_px"] + 1,
@@ -26,6 +68,7 @@ STEPS: Final[dict[str, Step]] = {
         Step(
             similarity,
             group="similarity",
+            needs=(v.patterns, v.weights),
             makes=(v.similarity, v.mean_similarity),
             halo=lambda p: 1,
             float_rows=lambda p: 3,
@@ -33,11 +76,24 @@ STEPS: Final[dict[str, Step]] = {
         Step(
             background,
             group="background",
+            needs=(v.signal, v.mean_similarity),
             makes=(v.mask, v.background_threshold),
             reads_patterns=False,
         ),
-        Step(grow, group="segments", makes=(v.label, v.n_clusters), reads_patterns=False),
-        Step(average, group="clusters", makes=(v.pattern, v.residual), kind="table"),
+        Step(
+            grow,
+            group="segments",
+            needs=(v.similarity, v.mean_similarity, v.mask),
+            makes=(v.label, v.n_clusters),
+            reads_patterns=False,
+        ),
+        Step(
+            average,
+            group="clusters",
+            needs=(v.patterns, v.label, v.mean_similarity, v.weights),
+            makes=(v.pattern, v.residual),
+            kind="table",
+        ),
     )
 }
 

@@ -30,6 +30,8 @@ class Step:
         ``function(ds, *, parameters...) -> Dataset`` of only what it made.
     group
         Where the store keeps its products.
+    needs
+        Variables it uses, where they are there.
     makes
         Variables it returns.
     kind
@@ -46,6 +48,7 @@ class Step:
 
     function: Callable[..., xr.Dataset]
     group: str
+    needs: tuple[Variable, ...]
     makes: tuple[Variable, ...]
     kind: Literal["stored", "view", "table"] = "stored"
     reads_patterns: bool = True

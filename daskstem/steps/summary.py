@@ -48,14 +48,23 @@ def summary(ds: xr.Dataset) -> xr.Dataset:
     patterns = da.asarray(variables.require(ds, variables.patterns).data)
     q_shape = tuple(ds.sizes[dim] for dim in Q)
     n_positions = int(np.prod([ds.sizes[dim] for dim in SCAN]))
+    dtype = patterns.dtype.newbyteorder("=")
     both = reduce_frames(
         _sum_and_largest, _join, patterns, shape=(2, *q_shape), dtype=np.float64, name="summary"
     )
     mean = map_frames(
-        partial(_mean, n_positions=n_positions), both, shape=q_shape, dtype=np.float32, name="mean-pattern"
+        partial(_mean, n_positions=n_positions),
+        both,
+        shape=q_shape,
+        dtype=np.float32,
+        name="mean-pattern",
     )
     largest = map_frames(
-        partial(_largest, dtype=patterns.dtype), both, shape=q_shape, dtype=patterns.dtype, name="max-pattern"
+        partial(_largest, dtype=dtype),
+        both,
+        shape=q_shape,
+        dtype=dtype,
+        name="max-pattern",
     )
     return xr.Dataset(
         {
@@ -66,7 +75,8 @@ def summary(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _sum_and_largest(block: np.ndarray) -> np.ndarray:
-    flat = np.ascontiguousarray(block).reshape(block.shape[0] * block.shape[1], -1)
+    block = block.astype(block.dtype.newbyteorder("="), order="C", copy=False)
+    flat = block.reshape(block.shape[0] * block.shape[1], -1)
     return np.stack(sum_and_largest(flat)).reshape(2, *block.shape[2:])
 
 

@@ -71,11 +71,11 @@ def virtual(
     patterns = da.asarray(variables.require(ds, variables.patterns).data)
     q_shape = (ds.sizes[Q[0]], ds.sizes[Q[1]])
     shorter = min(q_shape)
-    bright = shorter / 16 if bright_radius_px is None else bright_radius_px
+    bright = max(1.0, shorter / 16) if bright_radius_px is None else bright_radius_px
     inner = max(shorter / 8, bright) if dark_inner_px is None else dark_inner_px
     outer = shorter / 2 if dark_outer_px is None else dark_outer_px
     detectors = {
-        variables.bright_field: _ring(q_shape, 0.0, max(bright, 1.0), center),
+        variables.bright_field: _ring(q_shape, 0.0, bright, center),
         variables.dark_field: _ring(q_shape, inner, outer, center),
     }
     if mask is not None:
@@ -91,9 +91,7 @@ def virtual(
         dtype=np.float32,
         name="virtual",
     )
-    return xr.Dataset(
-        {spec.name: spec.wrap(images[..., m]) for m, spec in enumerate(detectors)}
-    )
+    return xr.Dataset({spec.name: spec.wrap(images[..., m]) for m, spec in enumerate(detectors)})
 
 
 def _detected(

@@ -36,9 +36,11 @@ def png(figure: Figure, *, dpi: int) -> bytes:
     figure.clear()
     small = io.BytesIO()
     with Image.open(drawn) as image:
-        image.convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE).save(
-            small, format="PNG", optimize=True
+        # By coverage, not by frequency: the rare colors at the ends of a scale keep their steps.
+        fewer = image.convert("RGB").quantize(
+            _COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
         )
+        fewer.save(small, format="PNG", optimize=True)
     return small.getvalue()
 
 
@@ -61,7 +63,10 @@ def outlined_figure(frame: FrameContent, below: str) -> Figure:
     """Draw the clusters' outlines over one of the frame's maps, in gray."""
     figure, axes = _map_axes(frame)
     pictures.scan_map(frame.maps[below], axes=axes, cmap="gray")
-    pictures.outlines(frame.maps[variables.label.name], axes=axes, color=_OUTLINE, width=1.0)
+    # A thousand clusters outlined as boldly as ten would hide the map below.
+    count = np.unique(frame.maps[variables.label.name]).size
+    width = float(np.clip(10 / np.sqrt(count), 0.25, 1.0))
+    pictures.outlines(frame.maps[variables.label.name], axes=axes, color=_OUTLINE, width=width)
     return figure
 
 

@@ -44,9 +44,16 @@ figcaption { font-size: .86rem; line-height: 1.35; color: #3d434d; margin-top: .
 figcaption b { color: #1d2026; }
 pre { background: #f4f5f7; padding: .8em 1em; font-size: .82rem; line-height: 1.4;
   white-space: pre-wrap; overflow-wrap: anywhere; }
-@media (max-width: 760px) { .pictures, .beside, .opening { grid-template-columns: 1fr; } }
+@media screen and (max-width: 760px) {
+  .pictures, .beside, .opening { grid-template-columns: 1fr; }
+}
 @media print {
-  body { font-size: 10.5pt; max-width: none; padding: 0; }
+  html { font-size: 9pt; }
+  body { font-size: 10pt; max-width: none; padding: 0; }
+  .beside { display: block; }
+  .beside figure { width: 45%; }
+  table.provenance td:nth-child(4) { white-space: normal; overflow-wrap: anywhere; }
+  table.provenance td:nth-child(3) { min-width: 18em; }
   h2 { break-after: avoid; }
   section.frame { break-before: page; }
   tr, pre, p { break-inside: avoid; }

@@ -110,7 +110,7 @@ def label_map(
     axes = axes_or_new(axes)
     draw_image(axes, label_colors(label.values), scan_grid(label))
     if outlined:
-        outlines(label, axes=axes, width=0.5)
+        outlines(label, axes=axes, width=0.4)
     return _finish_map(axes, label, title)
 
 

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from daskstem.run.report import adjusted_rand_index, chosen_frames, gather, write_report
+from daskstem.run.report import chosen_frames, gather, write_report
 from daskstem.schema import variables
 from daskstem.schema.calibration import Axis
 from daskstem.schema.dims import CLUSTER, FRAME, SCAN, SCAN_X, SCAN_Y, Q
@@ -209,20 +207,3 @@ def test_chosen_frames_are_even_and_hold_both_ends() -> None:
         chosen = chosen_frames(count)
         assert (chosen[0], chosen[-1]) == (0, count - 1)
         assert np.ptp(np.diff(chosen)) <= 1
-
-
-LABELS = st.lists(st.tuples(st.integers(-1, 4), st.integers(-1, 4)), min_size=2, max_size=40)
-
-
-@given(pairs=LABELS)
-@settings(max_examples=80, deadline=None)
-def test_the_adjusted_rand_index_is_that_of_its_definition(
-    pairs: list[tuple[int, int]],
-) -> None:
-    found, truth = np.array(pairs).T
-    upper = np.triu_indices(found.size, 1)
-    a, b = ((x[:, None] == x[None, :])[upper] for x in (found, truth))
-    expected = a.sum() * b.sum() / a.size
-    most = (a.sum() + b.sum()) / 2
-    index = 1.0 if most == expected else ((a & b).sum() - expected) / (most - expected)
-    assert adjusted_rand_index(found, truth) == pytest.approx(index, abs=1e-12)
