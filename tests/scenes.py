@@ -67,7 +67,7 @@ def stored(values, folder, *, chunks, shards):
     """Write an array to a sharded Zarr store and return it lazily, as a series holds it."""
     array = zarr.create_array(
         folder / "values.zarr", shape=values.shape, dtype=values.dtype, chunks=chunks,
-        shards=shards, overwrite=True,
+        shards=shards, overwrite=True, config={"write_empty_chunks": True},
     )  # fmt: skip
     array[...] = values
     return StoredArray(array, 0, len(values)).lazy()

@@ -103,7 +103,9 @@ def reduce_frames(
     return da.Array(layers, key, chunks, meta=np.empty((0,) * (1 + len(shape)), dtype))
 
 
-def _on_frame(function: Callable[..., np.ndarray], *blocks: np.ndarray, inner: bool = False) -> Any:
+def _on_frame(
+    function: Callable[..., np.ndarray], *blocks: np.ndarray, inner: bool = False
+) -> Any:
     result = function(*(np.asarray(block)[0] for block in blocks))
     return result if inner else np.asarray(result)[np.newaxis]
 

@@ -97,9 +97,7 @@ class PlacedArrays:
         placed = (windows(self.scan_chunks, depth) for depth in self.depths)
         for together in zip(*placed, strict=True):
             index, here = together[0][0], tuple(w for _, w in together)
-            inputs = (
-                way.task(frame, index, w) for way, w in zip(self.ways, here, strict=True)
-            )
+            inputs = (way.task(frame, index, w) for way, w in zip(self.ways, here, strict=True))
             yield HaloedBlock(index, here, tuple(inputs))
 
 
@@ -171,9 +169,7 @@ def _one_frame_per_chunk(
     array: da.Array, scan_chunks: tuple[tuple[int, ...], ...], depth: int
 ) -> da.Array:
     largest = [max(sizes) for sizes in scan_chunks]
-    wanted = [
-        _merged_tail(sizes, depth) if len(sizes) > 1 else sizes for sizes in scan_chunks
-    ]
+    wanted = [_merged_tail(sizes, depth) if len(sizes) > 1 else sizes for sizes in scan_chunks]
     if any(n < depth and len(sizes) > 1 for n, sizes in zip(largest, scan_chunks, strict=True)):
         raise InputError(
             f"a halo of {depth} positions does not fit in chunks of {tuple(largest)}; "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from daskstem.cli.options import floats, resource_options, whole_numbers
 from daskstem.cli.steps import StepGroup
@@ -29,14 +30,23 @@ def entry() -> None:
     try:
         main(standalone_mode=False)
     except InputError as error:
-        click.echo(f"daskstem: {error}", err=True)
+        click.echo(f"daskstem: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+    except NoArgsIsHelpError as error:
+        error.show()
         sys.exit(2)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        click.echo(f"daskstem: {_in_one_line(error)}", err=True)
+        sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("daskstem: stopped; the same command continues where it was", err=True)
         sys.exit(130)
+
+
+def _in_one_line(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    more = "" if context is None else f"; see '{context.command_path} --help'"
+    return " ".join(error.format_message().split()).rstrip(".") + more
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 99})
@@ -96,7 +106,7 @@ def simulate(store: Path, **given: Any) -> None:
 @click.option("--frame-values", callback=floats, metavar="V,V,...", help="Its values.")
 @resource_options
 def convert(sources: tuple[str, ...], store: Path, **given: Any) -> None:
-    """Convert microscope files into STORE; several SOURCES make a series.
+    r"""Convert microscope files into STORE; several SOURCES make a series.
 
     \b
     daskstem convert scan_master.h5 scan.zarr
@@ -136,7 +146,7 @@ def plan(recipe: str, store: Path, settings: tuple[str, ...], **available: Any) 
 @SET
 @resource_options
 def run(recipe: str, store: Path, settings: tuple[str, ...], **available: Any) -> None:
-    """Run RECIPE (a TOML file, or 'default' or 'reference') on STORE.
+    r"""Run RECIPE (a TOML file, or 'default' or 'reference') on STORE.
 
     What is there already is kept; a run that was stopped goes on where it was.
 

@@ -39,7 +39,8 @@ def _numbers(
     try:
         numbers = tuple(kind(part) for part in text.replace("x", ",").split(","))
     except ValueError as error:
-        raise click.BadParameter(f"{text!r}: expected numbers such as 4,5", param=option) from error
+        problem = f"{text!r}: expected numbers such as 4,5"
+        raise click.BadParameter(problem, param=option) from error
     if count is not None and len(numbers) != count:
         raise click.BadParameter(f"{text!r}: expected {count} numbers", param=option)
     return numbers

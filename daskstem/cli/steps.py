@@ -11,13 +11,13 @@ from daskstem.cli.options import resource_options
 class StepGroup(click.Group):
     """Lists the registry's steps; the registry is imported only when this is asked."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the steps."""
+    def list_commands(self, _: click.Context) -> list[str]:
+        """Return the names of the steps whose products are stored."""
         from daskstem.steps.registry import STEPS
 
-        return list(STEPS)
+        return [name for name, entry in STEPS.items() if entry.kind != "view"]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         """Make the command of one step."""
         from daskstem.steps.registry import STEPS
 

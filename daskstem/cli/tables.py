@@ -29,8 +29,10 @@ def show_summary(summary: RunSummary) -> None:
 def show_plan(plan: Plan) -> None:
     """Print what a run will take."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("stage", "state", "tasks/frame", "read", "halo", "memory/task", "disk, at most"):
-        table.add_column(heading, justify="left" if heading in ("stage", "state") else "right")
+    for heading in ("stage", "state"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("tasks/frame", "read", "halo", "memory/task", "disk, at most"):
+        table.add_column(heading, justify="right")
     for stage in plan.stages:
         table.add_row(
             stage.name,

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import xarray as xr
 import zarr
-from zarr.codecs import BloscCodec, Crc32cCodec
 
+from daskstem.io.layout import ArraySpec, write_coordinate
+from daskstem.io.stored import RAW as RAW
 from daskstem.io.stored import StoredArray
+from daskstem.io.writing import BUILDING, REMOVED, store_folder, writing
 from daskstem.schema.dims import FRAME
 from daskstem.schema.errors import InputError
 from daskstem.schema.provenance import SCHEMA_VERSION, package_version
 
-RAW: Final = "raw"
 FINISHED: Final = "finished"
 FINISHED_FRAMES: Final = "finished_frames"
 
@@ -70,8 +70,10 @@ def open_root(store: str | Path, *, mode: str = "r") -> zarr.Group:
     InputError
         As said above.
     """
+    if mode != "r" and "://" in str(store):
+        raise InputError(f"{store} is a URL; write to a folder and copy the store from there")
     try:
-        root = zarr.open_group(str(store), mode=mode, use_consolidated=False)  # type: ignore[arg-type]
+        root = zarr.open_group(_address(store), mode=mode, use_consolidated=False)  # type: ignore[arg-type]
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError) as error:
         raise InputError(
             f"no store at {store}; make one with 'daskstem convert SOURCE {store}'"
@@ -90,6 +92,24 @@ def open_root(store: str | Path, *, mode: str = "r") -> zarr.Group:
     return root
 
 
+def existing_root(store: str | Path) -> zarr.Group | None:
+    """Open a store's root for writing, or return None where a new one can be made.
+
+    Raises
+    ------
+    InputError
+        If the place is taken by something else.
+    """
+    path = Path(_address(store))
+    if "://" in str(store) or (path / "zarr.json").exists():
+        return open_root(store, mode="r+")
+    # a process killed while it made the store leaves a folder with a file it had begun
+    alone = not path.is_dir() or all(p.suffix == ".partial" for p in path.iterdir())
+    if path.is_file() or not alone:
+        raise InputError(f"{store} exists and is not a daskstem store; choose another target")
+    return None
+
+
 def create_root(store: str | Path) -> zarr.Group:
     """Create a store's root, or open the one that is there.
 
@@ -98,16 +118,20 @@ def create_root(store: str | Path) -> zarr.Group:
     InputError
         If the place is taken by something else or cannot be written.
     """
-    path = Path(store)
-    if (path / "zarr.json").exists():
-        return open_root(store, mode="r+")
-    if "://" not in str(store) and path.exists() and (path.is_file() or any(path.iterdir())):
-        raise InputError(f"{store} exists and is not a daskstem store; choose another target")
-    attributes = {"daskstem_schema": SCHEMA_VERSION, "daskstem_version": package_version()}
+    found = existing_root(store)
+    if found is not None:
+        return found
+    attributes: Any = {"daskstem_schema": SCHEMA_VERSION, "daskstem_version": package_version()}
     try:
-        return zarr.open_group(str(store), mode="a", attributes=attributes)
+        zarr.open_group(_address(store), mode="a", attributes=attributes)
     except OSError as error:
         raise InputError(f"cannot write to {store}: {error.strerror or error}") from error
+    return open_root(store, mode="r+")
+
+
+def _address(store: str | Path) -> str:
+    # workers on other machines, or started elsewhere, have another working directory
+    return str(store) if "://" in str(store) else str(Path(store).absolute())
 
 
 def open_group(root: zarr.Group, name: str, *, frames: slice | None = None) -> xr.Dataset:
@@ -121,30 +145,37 @@ def open_group(root: zarr.Group, name: str, *, frames: slice | None = None) -> x
         raise InputError(f"{name!r} in {root.store_path} is an array, expected a group")
     variables: dict[str, xr.Variable] = {}
     coordinates: set[str] = set()
+    finished = bool(group.attrs.get(FINISHED, False))
     for key, array in group.arrays():
         dims = tuple(str(d) for d in array.metadata.dimension_names or ())  # type: ignore[union-attr]
         attrs = dict(array.attrs)
         listed = str(attrs.pop("coordinates", "")).split()
         coordinates.update(listed)
-        variables[key] = xr.Variable(dims, _values(array, dims, frames), attrs)
+        variables[key] = xr.Variable(dims, _values(array, dims, frames, finished), attrs)
     coordinates |= {key for key, variable in variables.items() if variable.dims == (key,)}
     ds = xr.Dataset(variables, attrs=dict(group.attrs))
     return ds.set_coords([name for name in coordinates if name in variables])
 
 
-def _values(array: zarr.Array, dims: tuple[str, ...], frames: slice | None) -> Any:
+def _values(
+    array: zarr.Array, dims: tuple[str, ...], frames: slice | None, finished: bool
+) -> Any:
     start, stop = 0, array.shape[0] if array.shape else 0
     if frames is not None and dims[:1] == (FRAME,):
         start, stop = frames.start, frames.stop
-    if array.ndim < 2:
-        return array[start:stop] if array.ndim else array[()]
-    return StoredArray(array, start, stop).lazy()
+    stored = StoredArray(array, start, stop)
+    if array.ndim > 1:
+        return stored.lazy()
+    if not array.ndim:
+        return array[()]
+    # in an unfinished group chunks may be missing by right
+    return stored[:] if finished else array[start:stop]
 
 
 def begin_group(
     root: zarr.Group,
     name: str,
-    arrays: Mapping[str, "ArraySpec"],
+    arrays: Mapping[str, ArraySpec],
     coordinates: Mapping[str, xr.Variable],
     attrs: Mapping[str, Any],
     *,
@@ -156,12 +187,27 @@ def begin_group(
     place and moved there, so a group that exists has all of its metadata. Arrays that are
     coordinates and filled like the others are named in ``coordinate_names``.
     """
-    _scatter_metadata(root)
-    remove_group(root, name)
-    building = f".{name}.building"
-    remove_group(root, building)
-    group = root.create_group(building)
-    group.attrs.update({**attrs, FINISHED: False, FINISHED_FRAMES: []})
+    building = f".{name}{BUILDING}"
+    with writing(root):
+        _scatter_metadata(root)
+        remove_group(root, name)
+        remove_group(root, building)
+        group = root.create_group(building)
+        group.attrs.update({**attrs, FINISHED: False, FINISHED_FRAMES: []})
+        _fill_group(group, arrays, coordinates, coordinate_names)
+        _move(root, building, name)
+    opened = root[name]
+    if not isinstance(opened, zarr.Group):
+        raise TypeError(f"{name} is not a group")
+    return opened
+
+
+def _fill_group(
+    group: zarr.Group,
+    arrays: Mapping[str, ArraySpec],
+    coordinates: Mapping[str, xr.Variable],
+    coordinate_names: Sequence[str],
+) -> None:
     names = [*coordinate_names, *(key for key, v in coordinates.items() if v.dims != (key,))]
     auxiliary = " ".join(names)
     for key, spec in arrays.items():
@@ -169,68 +215,32 @@ def begin_group(
         if auxiliary and key not in coordinate_names:
             array.attrs["coordinates"] = auxiliary
     for key, variable in coordinates.items():
-        _write_coordinate(group, key, variable)
-    _move(root, building, name)
-    opened = root[name]
-    if not isinstance(opened, zarr.Group):
-        raise TypeError(f"{name} is not a group")
-    return opened
-
-
-class ArraySpec:
-    """How an array of a group is laid out: dims, shape, chunks, shards, attributes."""
-
-    def __init__(
-        self,
-        dims: Sequence[str],
-        shape: Sequence[int],
-        dtype: np.dtype,
-        *,
-        chunks: Sequence[int],
-        shards: Sequence[int] | None = None,
-        attrs: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.dims = tuple(dims)
-        self.shape = tuple(shape)
-        self.dtype = np.dtype(dtype)
-        self.chunks = tuple(chunks)
-        self.shards = None if shards is None else tuple(shards)
-        self.attrs = dict(attrs or {})
-
-    def create(self, group: zarr.Group, key: str) -> zarr.Array:
-        """Create the array, empty."""
-        return group.create_array(
-            key,
-            shape=self.shape,
-            dtype=self.dtype,
-            chunks=self.chunks,
-            shards=self.shards,
-            compressors=[_codec(self.dtype), Crc32cCodec()],
-            fill_value=0,
-            dimension_names=self.dims,
-            attributes=self.attrs,
-        )
-
-
-def _codec(dtype: np.dtype) -> BloscCodec:
-    shuffle: Any = "bitshuffle" if dtype.kind in "iu" else "shuffle"
-    return BloscCodec(cname="zstd", clevel=1, shuffle=shuffle, typesize=dtype.itemsize)
-
-
-def writable(array: zarr.Array) -> zarr.Array:
-    """Return the array so that chunks of zeros are written too: a file per chunk is proof."""
-    return array.with_config({"write_empty_chunks": True})
+        write_coordinate(group, key, variable)
 
 
 def finish_frames(group: zarr.Group, frames: Sequence[int]) -> None:
     """Record, in one atomic write, that these frames are complete."""
     done = sorted({*finished_frames(group), *frames})
-    group.attrs.update({FINISHED_FRAMES: done})
+    with writing(group):
+        group.attrs.update({FINISHED_FRAMES: done})
 
 
 def finish_group(group: zarr.Group) -> None:
     """Record that the whole group is complete."""
-    group.attrs.update({FINISHED: True})
+    with writing(group):
+        group.attrs.update({FINISHED: True})
+        _gather_metadata(group)
+
+
+def ensure_gathered(root: zarr.Group) -> None:
+    """Gather the metadata where a run was killed just before it would have."""
+    folder = _folder(root)
+    if folder is None or "consolidated_metadata" not in _content(folder):
+        with writing(root):
+            _gather_metadata(root)
+
+
+def _gather_metadata(group: zarr.Group) -> None:
     with warnings.catch_warnings():
         # xarray opens a group from metadata gathered at the root, and warns without them;
         # Zarr warns of writing them, since other programs may not read them: they need not
@@ -238,17 +248,20 @@ def finish_group(group: zarr.Group) -> None:
         zarr.consolidate_metadata(group.store)
 
 
+def _content(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "zarr.json").read_text(encoding="utf-8")))
+
+
 def _scatter_metadata(root: zarr.Group) -> None:
     """Drop the gathered metadata, which a change of the tree makes untrue."""
     folder = _folder(root)
     if folder is None:
         return
-    document = folder / "zarr.json"
-    content = json.loads(document.read_text(encoding="utf-8"))
+    content = _content(folder)
     if content.pop("consolidated_metadata", None) is not None:
-        fresh = document.with_suffix(".fresh")
+        fresh = folder / "zarr.json.partial"
         fresh.write_text(json.dumps(content, indent=2), encoding="utf-8")
-        fresh.replace(document)
+        fresh.replace(folder / "zarr.json")
 
 
 def finished_frames(group: zarr.Group) -> list[int]:
@@ -271,7 +284,7 @@ def remove_group(root: zarr.Group, name: str) -> None:
     if folder is None:
         del root[name]
         return
-    grave = folder / f".{name}.removed"
+    grave = folder / f".{name}{REMOVED}"
     shutil.rmtree(grave, ignore_errors=True)
     (folder / name).rename(grave)
     shutil.rmtree(grave)
@@ -290,21 +303,6 @@ def unfinished_raw(root: zarr.Group) -> str:
     )
 
 
-def _write_coordinate(group: zarr.Group, key: str, variable: xr.Variable) -> None:
-    values = np.asarray(variable.values)
-    if values.dtype.kind in "UO":
-        values = values.astype(str)
-    array = group.create_array(
-        key,
-        shape=values.shape,
-        dtype=values.dtype,
-        chunks=tuple(max(1, n) for n in values.shape),
-        dimension_names=[str(d) for d in variable.dims],
-        attributes=dict(variable.attrs),
-    )
-    writable(array)[...] = values
-
-
 def _move(root: zarr.Group, old: str, new: str) -> None:
     folder = _folder(root)
     if folder is None:
@@ -313,5 +311,5 @@ def _move(root: zarr.Group, old: str, new: str) -> None:
 
 
 def _folder(root: zarr.Group) -> Path | None:
-    path = getattr(root.store_path.store, "root", None)
-    return Path(path) / root.store_path.path if isinstance(path, Path) else None
+    place = store_folder(root)
+    return None if place is None else place / root.store_path.path

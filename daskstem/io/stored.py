@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dask.array as da
 import numpy as np
@@ -12,6 +12,8 @@ from zarr.storage import LocalStore
 
 from daskstem.schema.errors import InputError
 from daskstem.schema.source import Region
+
+RAW: Final = "raw"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class StoredArray:
         """Index with integers and slices, as Dask does."""
         keys = key if isinstance(key, tuple) else (key,)
         keys = (*keys, *(slice(None),) * (self.ndim - len(keys)))
-        region, inside = [], []
+        region: list[slice] = []
+        inside: list[int | slice] = []
         for k, size in zip(keys, self.shape, strict=True):
             if isinstance(k, (int, np.integer)):
                 region.append(slice(int(k) % size, int(k) % size + 1))
@@ -86,7 +89,7 @@ class StoredArray:
         """Return a Dask array with one block per stored file."""
         name = f"{self.array.basename or 'array'}-{da.core.tokenize(self)}"
         return da.from_array(
-            self,  # type: ignore[no-untyped-call]
+            self,
             chunks=self.block_shape,
             name=name,
             asarray=False,
@@ -94,13 +97,14 @@ class StoredArray:
             meta=np.empty((0,) * self.ndim, self.dtype),
         )
 
-    def _keys(self, region: Region) -> list[str]:
+    def keys(self, region: Region) -> list[str]:
+        """Return the names of the files that hold a region of the whole array."""
         counts = [
             range(s.start // b, -(-s.stop // b)) if s.stop > s.start else range(0)
             for s, b in zip(region, self.block_shape, strict=True)
         ]
         grid = np.stack(np.meshgrid(*counts, indexing="ij"), axis=-1).reshape(-1, self.ndim)
-        encode = self.array.metadata.chunk_key_encoding.encode_chunk_key
+        encode = self.array.metadata.chunk_key_encoding.encode_chunk_key  # type: ignore[union-attr]
         return [encode(tuple(int(i) for i in index)) for index in grid]
 
     def _refuse_missing(self, region: Region) -> None:
@@ -108,15 +112,21 @@ class StoredArray:
         folder = local_folder(self.array)
         if folder is None:
             return
-        for key in self._keys(region):
+        for key in self.keys(region):
             if not (folder / key).exists():
                 raise InputError(
-                    f"chunk {key} of {self.array.store_path} is missing; "
-                    f"restore the file, or run the command that made it again"
+                    f"chunk {key} of {self.array.store_path} is missing; restore the file from "
+                    f"a copy, or {self._remedy()}"
                 )
 
+    def _remedy(self, delete: str = "") -> str:
+        group = self.array.path.partition("/")[0]
+        if group == RAW:
+            return f"{delete}run the convert or simulate command that made it again"
+        return f"delete the folder {group} of the store and run the same command again"
+
     def _damage(self, region: Region, error: Exception) -> str:
-        for key in self._keys(region):
+        for key in self.keys(region):
             index = [int(i) for i in key.split("/")[1:]]
             block = tuple(
                 slice(i * b, min((i + 1) * b, n))
@@ -127,9 +137,17 @@ class StoredArray:
             except (ValueError, RuntimeError, OSError) as cause:
                 return (
                     f"chunk {key} of {self.array.store_path} is damaged ({_first_line(cause)}); "
-                    f"restore that file, or delete it and run the command that made it again"
+                    f"restore the file from a copy, or {self._remedy(delete='delete it and ')}"
                 )
         return f"{self.array.store_path} could not be read ({_first_line(error)})"
+
+
+def missing_chunks(array: zarr.Array, first: int) -> bool:
+    """Whether a file is missing of those that hold ``array[first]``."""
+    one = StoredArray(array, first, first + 1)
+    folder = local_folder(array)
+    keys = one.keys((slice(first, first + 1), *(slice(0, n) for n in array.shape[1:])))
+    return folder is not None and not all((folder / key).exists() for key in keys)
 
 
 def local_folder(array: zarr.Array) -> Path | None:

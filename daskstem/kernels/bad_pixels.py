@@ -3,6 +3,7 @@
 import numpy as np
 
 from daskstem.kernels.compiled import kernel
+from daskstem.kernels.ranking import median_of_few, sort_few
 
 _ROUNDS = 5
 """Clusters of bad pixels are found from their brightest pixel on; few are wider than this."""
@@ -40,44 +41,55 @@ def find_bad_pixels(mean: np.ndarray, n_positions: int, n_sigma: float, window: 
     """
     rows, columns = mean.shape
     bad = ~np.isfinite(mean)
-    around = np.empty(window * window)
     for _ in range(_ROUNDS):
         found = bad.copy()
         for y in range(rows):
             for x in range(columns):
-                if bad[y, x]:
-                    continue
-                n = _good_nearest(mean, bad, y, x, around)
-                if n < 2:
-                    continue
-                nearest = np.sort(around[:n])
-                value, second, last_but_one = mean[y, x], nearest[-2], nearest[1]
-                if value == 0.0 and last_but_one > 0.0:
-                    # zero counts of so many expected are as rare as n_sigma of a Gaussian
-                    if n_positions > 0:
-                        found[y, x] = n_positions * last_but_one > 0.5 * n_sigma**2
-                    else:
-                        n = _good_around(mean, bad, y, x, window // 2, around)
-                        found[y, x] = last_but_one > n_sigma * _spread(around[:n])
-                elif value - second > n_sigma * _counting_noise(second, n_positions):
-                    n = _good_around(mean, bad, y, x, window // 2, around)
-                    median = np.median(around[:n])
-                    noise = np.hypot(_spread(around[:n]), _counting_noise(median, n_positions))
-                    excess = value - median
-                    found[y, x] = excess > n_sigma * noise and value - second > _ALONE * excess
-        if (found == bad).all():
+                if not bad[y, x]:
+                    found[y, x] = _stands_out(mean, bad, y, x, n_positions, n_sigma, window)
+        if not (found != bad).any():
             break
         bad = found
     return bad
 
 
 @kernel()
-def _good_nearest(mean: np.ndarray, bad: np.ndarray, y: int, x: int, out: np.ndarray) -> int:
+def _stands_out(
+    mean: np.ndarray,
+    bad: np.ndarray,
+    y: int,
+    x: int,
+    n_positions: int,
+    n_sigma: float,
+    window: int,
+) -> bool:
+    nearest = _good_nearest(mean, bad, y, x)
+    sort_few(nearest)
+    if len(nearest) < 2:
+        return False
+    value, second, last_but_one = mean[y, x], nearest[-2], nearest[1]
+    if value == 0.0 and last_but_one > 0.0:
+        # zero counts of so many expected are as rare as n_sigma of a Gaussian
+        if n_positions > 0:
+            return n_positions * last_but_one > 0.5 * n_sigma**2
+        return last_but_one > n_sigma * _spread(_good_around(mean, bad, y, x, window // 2))
+    if value - second <= n_sigma * _counting_noise(second, n_positions):
+        return False
+    around = _good_around(mean, bad, y, x, window // 2)
+    median = median_of_few(around)
+    excess = value - median
+    noise = np.hypot(_spread(around), _counting_noise(median, n_positions))
+    return excess > n_sigma * noise and value - second > _ALONE * excess
+
+
+@kernel()
+def _good_nearest(mean: np.ndarray, bad: np.ndarray, y: int, x: int) -> np.ndarray:
     """Collect the good ones of the eight neighbors; beyond an edge the detector is mirrored.
 
     A disk that the edge cuts would else stand alone. The pixel's own image counts once, or
     a corner would be all images.
     """
+    out = np.empty(8, mean.dtype)
     n = 0
     own_image = False
     for ny in range(y - 1, y + 2):
@@ -90,26 +102,28 @@ def _good_nearest(mean: np.ndarray, bad: np.ndarray, y: int, x: int, out: np.nda
             own_image = own_image or own
             out[n] = mean[iy, ix]
             n += 1
-    return n
+    return out[:n]
 
 
 @kernel()
-def _good_around(
-    mean: np.ndarray, bad: np.ndarray, y: int, x: int, reach: int, out: np.ndarray
-) -> int:
+def _good_around(mean: np.ndarray, bad: np.ndarray, y: int, x: int, reach: int) -> np.ndarray:
     """Collect the good pixels of the square around (y, x), itself left out."""
+    out = np.empty((2 * reach + 1) ** 2, mean.dtype)
     n = 0
     for ny in range(max(0, y - reach), min(mean.shape[0], y + reach + 1)):
         for nx in range(max(0, x - reach), min(mean.shape[1], x + reach + 1)):
             if not (bad[ny, nx] or (ny == y and nx == x)):
                 out[n] = mean[ny, nx]
                 n += 1
-    return n
+    return out[:n]
 
 
 @kernel()
 def _spread(values: np.ndarray) -> float:
-    return _GAUSSIAN * np.median(np.abs(values - np.median(values)))
+    median = median_of_few(values)
+    for i in range(len(values)):
+        values[i] = abs(values[i] - median)
+    return _GAUSSIAN * median_of_few(values)
 
 
 @kernel()

@@ -52,6 +52,7 @@ def bin_boxes(patterns: np.ndarray, *, scan: int, q: int) -> np.ndarray:
     return binned
 
 
+# 2.6 GB/s of uint16 for boxes of 2 x 2 pixels, 6.8 with 2 x 2 positions, 192 x 192, one thread.
 @kernel()
 def _sum_boxes(
     patterns: np.ndarray, scan: int, q: int, line: np.ndarray, binned: np.ndarray

@@ -47,7 +47,7 @@ def joined_pairs(
 
 
 def components(first: np.ndarray, second: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Connected components of a graph of positions.
+    """Find the connected components of a graph of positions.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def _regions_beside(
 
 
 def _numbered(found: np.ndarray, order: np.ndarray, min_size: int) -> np.ndarray:
-    """Number components by their highest value of ``order``, dropping the small ones."""
+    """Renumber components by their highest value of ``order``; drop the small ones."""
     flat = found.ravel()
     ranked = np.argsort(-np.where(np.isnan(order), -np.inf, order), axis=None, kind="stable")
     ranked = ranked[flat[ranked] >= 0]

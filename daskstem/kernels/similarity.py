@@ -128,13 +128,13 @@ def _dot(a: np.ndarray, b: np.ndarray) -> float:
         part = np.float32(0)
         for i in range(start, min(len(a), start + 1024)):
             part += a[i] * b[i]
-        total += part
+        total += np.float64(part)
     return total
 
 
 @kernel()
 def pattern_noise(patterns: np.ndarray, selected: np.ndarray, gain: float) -> np.ndarray:
-    """Expected noise energy of every centred raw pattern at the selected pixels.
+    """Return the expected noise energy of every centred raw pattern at selected pixels.
 
     For counts of variance g I: sum over selected of g I (1 - 2 / P) + M g sum(I) / P^2,
     the mean's own noise included.

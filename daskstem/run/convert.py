@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import xarray as xr
@@ -11,28 +11,35 @@ import zarr
 from distributed import Client
 
 from daskstem.chunks.tiling import Tiling, tiling, windows
+from daskstem.io.layout import ArraySpec
 from daskstem.io.readers import open_series_of_sources
 from daskstem.io.store import (
     RAW,
-    ArraySpec,
     begin_group,
     create_root,
+    ensure_gathered,
+    existing_root,
     finish_frames,
     finish_group,
     finished_frames,
     is_finished,
 )
-from daskstem.io.stored import local_folder
+from daskstem.io.stored import StoredArray, local_folder, missing_chunks
+from daskstem.io.writing import clear_partial, sole_writer
+from daskstem.run.plan import fitting_threads
 from daskstem.run.progress import Reporter
 from daskstem.run.stages import same_history
 from daskstem.run.tasks import FrameJob, run_frames, write_block
 from daskstem.run.workers import connected, resources
 from daskstem.schema import variables
 from daskstem.schema.calibration import Axis
-from daskstem.schema.dims import FRAME, SERIES, Q, SCAN
+from daskstem.schema.dims import FRAME, SCAN, SERIES, Q
 from daskstem.schema.errors import InputError
 from daskstem.schema.provenance import provenance
 from daskstem.schema.source import PatternSource
+
+COPY_SHARE: Final = 3
+"""A block as it is read, as chunks, and compressed: times its bytes that a task holds."""
 
 
 def convert(
@@ -99,8 +106,9 @@ def convert(
     (1, 6, 5, 16, 16)
     """
     paths = [sources] if isinstance(sources, (str, Path)) else list(sources)
+    # workers may have another working directory
     source = open_series_of_sources(
-        paths,
+        [Path(path).absolute() for path in paths],
         scan_shape=scan_shape,
         dataset=dataset,
         shape=shape,
@@ -136,17 +144,30 @@ def write_source(
         If the store already holds other patterns, or cannot be written.
     """
     available = resources(workers=workers, memory_limit=memory_limit, scheduler=scheduler)
-    root = create_root(store)
-    group = _raw_group(root, source, step, parameters)
-    todo = [f for f in range(source.shape[0]) if f not in finished_frames(group)]
-    if not todo and is_finished(root, RAW):
+    made = provenance(step=step, parameters=parameters, source=source.fingerprint)
+    there = existing_root(store)
+    if there is not None and _is_complete(there, made["key"]):
+        ensure_gathered(there)
         reporter.say(f"{store} is already complete")
         return Path(store)
+    tiles = scan_tiling(source.shape, source.dtype)
+    block_bytes = int(np.prod((*tiles.side, *source.shape[3:]))) * source.dtype.itemsize
+    threads, _ = fitting_threads({step: COPY_SHARE * block_bytes}, available)
+    # the store is begun only when there is something that can fill it
+    with connected(available, threads) as client:
+        root = create_root(store)
+        with sole_writer(root):
+            group = _raw_group(root, source, made)
+            _write_frames(client, group, source, step, reporter)
+    return Path(store)
+
+
+def _write_frames(
+    client: Client, group: zarr.Group, source: PatternSource, step: str, reporter: Reporter
+) -> None:
     n_bytes = int(np.prod(source.shape[1:])) * source.dtype.itemsize
-    with (
-        connected(available) as client,
-        reporter.stage(step, n_bytes * len(todo)) as progress,
-    ):
+    todo = [f for f in range(source.shape[0]) if f not in _complete_frames(group)]
+    with reporter.stage(step, n_bytes * len(todo)) as progress:
         run_frames(
             client,
             (_job(group, source, frame, n_bytes) for frame in todo),
@@ -154,7 +175,34 @@ def write_source(
             on_frame=partial(_frame_done, group, progress, source.shape[0]),
         )
     finish_group(group)
-    return Path(store)
+
+
+def _is_complete(root: zarr.Group, key: str) -> bool:
+    """Whether all patterns are there, or raise InputError if they are others."""
+    if RAW not in root:
+        return False
+    if not same_history(root, RAW, key):
+        raise InputError(
+            f"{root.store_path} holds patterns of another source "
+            f"({root[RAW].attrs.get('parameters')}); choose another target"
+        )
+    group = root[RAW]
+    if not isinstance(group, zarr.Group) or not is_finished(root, RAW):
+        return False
+    return len(_complete_frames(group)) == _patterns(group).shape[0]
+
+
+def _complete_frames(group: zarr.Group) -> list[int]:
+    """Return the frames that are finished and have lost no file since."""
+    array = _patterns(group)
+    return [frame for frame in finished_frames(group) if not missing_chunks(array, frame)]
+
+
+def _patterns(group: zarr.Group) -> zarr.Array:
+    array = group[variables.patterns.name]
+    if not isinstance(array, zarr.Array):
+        raise TypeError("patterns is not an array")
+    return array
 
 
 def _frame_done(group: zarr.Group, progress: Any, total: int, job: FrameJob, _: Any) -> None:
@@ -162,19 +210,11 @@ def _frame_done(group: zarr.Group, progress: Any, total: int, job: FrameJob, _: 
     progress.frame_done(len(finished_frames(group)), total)
 
 
-def _raw_group(
-    root: zarr.Group, source: PatternSource, step: str, parameters: Mapping[str, Any]
-) -> zarr.Group:
-    made = provenance(step=step, parameters=parameters, source=source.fingerprint)
-    if RAW in root:
-        if not same_history(root, RAW, made["key"]):
-            raise InputError(
-                f"{root.store_path} holds patterns of another source "
-                f"({root[RAW].attrs.get('parameters')}); choose another target"
-            )
-        group = root[RAW]
-        if isinstance(group, zarr.Group):
-            return group
+def _raw_group(root: zarr.Group, source: PatternSource, made: dict[str, Any]) -> zarr.Group:
+    group = root.get(RAW)
+    if isinstance(group, zarr.Group):
+        clear_partial(group)
+        return group
     tiles = scan_tiling(source.shape, source.dtype)
     spec = ArraySpec(
         SERIES,
@@ -211,9 +251,7 @@ def source_coordinates(source: PatternSource) -> dict[str, xr.Variable]:
 
 
 def _job(group: zarr.Group, source: PatternSource, frame: int, n_bytes: int) -> FrameJob:
-    array = group[variables.patterns.name]
-    if not isinstance(array, zarr.Array):
-        raise TypeError("patterns is not an array")
+    array = _patterns(group)
     tiles = scan_tiling(source.shape, source.dtype)
     graph: dict[Any, Any] = {}
     keys: dict[Any, int] = {}
@@ -234,9 +272,7 @@ def _whole(size: int) -> slice:
 def _copy(source: PatternSource, array: zarr.Array, region: tuple[slice, ...]) -> None:
     """Read one shard from the source and write it, unless it is there already."""
     folder = local_folder(array)
-    blocks = array.shards or array.chunks
-    index = tuple(s.start // size for s, size in zip(region, blocks, strict=True))
-    key = array.metadata.chunk_key_encoding.encode_chunk_key(index)  # type: ignore[union-attr]
-    if folder is not None and (folder / key).exists():
+    here = StoredArray(array, 0, array.shape[0]).keys(region)
+    if folder is not None and all((folder / key).exists() for key in here):
         return
     write_block(array, region, source.read(region))

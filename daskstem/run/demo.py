@@ -68,8 +68,8 @@ def run_demo(out: str | Path, **available: Any) -> DemoResult:
 def agreement_with_truth(store: str | Path) -> tuple[float, ...]:
     """Return the adjusted Rand index over the grains' positions, for each frame."""
     tree = open_series(store)
-    truth = tree[f"{TRUTH}/{variables.truth_label.name}"].values
-    found = tree[f"segments/{variables.label.name}"].values
+    truth = tree[TRUTH].dataset[variables.truth_label.name].values
+    found = tree["segments"].dataset[variables.label.name].values
     return tuple(
         adjusted_rand_index(grains, clusters, where=grains >= 0)
         for grains, clusters in zip(truth, found, strict=True)

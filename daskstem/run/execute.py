@@ -12,10 +12,11 @@ import xarray as xr
 import zarr
 from distributed import Client
 
+from daskstem.io.layout import ArraySpec
 from daskstem.io.store import (
     RAW,
-    ArraySpec,
     begin_group,
+    ensure_gathered,
     finish_frames,
     finish_group,
     finished_frames,
@@ -25,16 +26,25 @@ from daskstem.io.store import (
     remove_group,
     unfinished_raw,
 )
+from daskstem.io.writing import clear_partial, sole_writer
 from daskstem.run.plan import Plan, make_plan
 from daskstem.run.progress import Reporter, StageProgress
 from daskstem.run.recipe import Recipe, read_recipe, recipe_for_step
-from daskstem.run.stages import Stage, frame_dataset, remove_stale, same_history, stages
+from daskstem.run.stages import (
+    Stage,
+    frame_dataset,
+    longest_recipe,
+    remove_stale,
+    same_history,
+    stages,
+)
 from daskstem.run.tables import run_table
 from daskstem.run.tasks import FrameJob, run_frames, write_job
 from daskstem.run.workers import Resources, connected, resources
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME, SCAN, Q
 from daskstem.schema.errors import InputError
+from daskstem.steps.registry import STEPS
 
 
 @dataclass(frozen=True)
@@ -133,10 +143,14 @@ def run_step(
     Parameters and errors are those of ``run_recipe``, with one step's name and parameters
     in place of a recipe.
     """
+    if name in STEPS and STEPS[name].kind == "view":
+        raise InputError(
+            f"{name} makes a view of the patterns, which is not stored; put it into a recipe "
+            f"before the steps that are to see it"
+        )
     available = resources(workers=workers, memory_limit=memory_limit, scheduler=scheduler)
     root = _complete_root(store, mode="r+")
-    made = [list(group.attrs.get("recipe", [])) for _, group in root.groups()]  # type: ignore[call-overload]
-    checked = recipe_for_step(name, parameters, max(made, key=len, default=[]))
+    checked = recipe_for_step(name, parameters, longest_recipe(root))
     return _run(checked, root, Path(store), available, quiet)
 
 
@@ -169,17 +183,23 @@ def _complete_root(store: str | Path, *, mode: str) -> zarr.Group:
 def _run(
     recipe: Recipe, root: zarr.Group, store: Path, available: Resources, quiet: bool
 ) -> RunSummary:
-    found = stages(recipe, root)
-    plan = make_plan(root, found, available)
     reporter = Reporter(quiet=quiet)
-    seconds: dict[str, float] = {}
-    with connected(available, plan.threads) as client:
-        reporter.say(f"dashboard: {client.dashboard_link}")
-        for stage in found:
-            started = time.perf_counter()
-            did = _run_stage(root, stage, client, reporter, available)
-            if stage.kind != "view":
+    with sole_writer(root):
+        found = stages(recipe, root)
+        plan = make_plan(root, found, available)
+        stored = [stage for stage in found if stage.kind != "view"]
+        if all(stage.is_done(root) for stage in stored):
+            reporter.say("everything is already there")
+            ensure_gathered(root)
+            return summary_of(root, store, {stage.name: 0.0 for stage in stored})
+        seconds: dict[str, float] = {}
+        with connected(available, plan.threads) as client:
+            reporter.say(f"dashboard: {client.dashboard_link}")
+            for stage in stored:
+                started = time.perf_counter()
+                did = _run_stage(root, stage, client, reporter, available)
                 seconds[stage.name] = time.perf_counter() - started if did else 0.0
+        ensure_gathered(root)
     return summary_of(root, store, seconds)
 
 
@@ -202,8 +222,6 @@ def _run_stage(
     root: zarr.Group, stage: Stage, client: Client, reporter: Reporter, available: Resources
 ) -> bool:
     """Run one stage and return whether there was something to do."""
-    if stage.kind == "view":
-        return False
     if stage.is_done(root):
         reporter.say(f"{stage.name}: already there")
         return False
@@ -241,7 +259,10 @@ def _job(
                 continue
             target = groups[call.step.group][spec.name]
             if isinstance(target, zarr.Array):
-                arrays[spec.name], targets[spec.name] = made[spec.name].data, target
+                # a cropped or binned scan has blocks of several sizes, a stored array of one:
+                # two tasks that write to one file would undo each other's work
+                arrays[spec.name] = made[spec.name].data.rechunk(target.chunks)
+                targets[spec.name] = target
     return write_job(frame, arrays, targets, n_bytes)
 
 
@@ -263,6 +284,8 @@ def _groups(
         name = call.step.group
         if same_history(root, name, history["key"]):
             found = root[name]
+            if isinstance(found, zarr.Group):
+                clear_partial(found)
         else:
             names = [spec.name for spec in call.step.makes if spec.name in made]
             found = _new_group(root, name, made[names], axes, n_frames, history)

@@ -14,7 +14,7 @@ import zarr
 
 from daskstem.chunks.tiling import halo_factor, windows
 from daskstem.io.store import RAW, open_group
-from daskstem.run.stages import Stage, frame_dataset, updated
+from daskstem.run.stages import Stage, updated
 from daskstem.run.workers import Resources
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME, SCAN, Q
@@ -92,7 +92,8 @@ def make_plan(root: zarr.Group, found: list[Stage], available: Resources) -> Pla
         if stage.kind == "table":
             continue
         ds = updated(ds, made)
-    threads, memory = _fitting(planned, available)
+    left = {stage.name: stage.task_bytes for stage in planned if not stage.done}
+    threads, memory = fitting_threads(left, available)
     free = _free_bytes(root)
     needed = sum(stage.disk_bytes for stage in planned if not stage.done)
     if free is not None and needed > free:
@@ -164,19 +165,32 @@ def _disk_bytes(stage: Stage, ds: xr.Dataset, made: xr.Dataset) -> int:
     return int(sum(v.nbytes for v in made.data_vars.values() if FRAME in v.dims))
 
 
-def _fitting(planned: list[StagePlan], available: Resources) -> tuple[int, int]:
-    """Return how many threads per worker fit, and the memory this takes over all processes."""
+def fitting_threads(task_bytes: Mapping[str, int], available: Resources) -> tuple[int, int]:
+    """Return how many threads per worker fit, and the memory this takes over all processes.
+
+    Parameters
+    ----------
+    task_bytes
+        Memory of one task, by stage.
+    available
+        What the run may use.
+
+    Raises
+    ------
+    InputError
+        If the memory does not suffice for one task per worker.
+    """
     own = psutil.Process(os.getpid()).memory_info().rss + COMPILED_BYTES
     base = own if available.workers == 1 else own + available.workers * WORKER_BYTES
-    largest = max((stage.task_bytes for stage in planned if not stage.done), default=0)
+    worst = max(task_bytes, key=lambda name: task_bytes[name], default="")
+    largest = task_bytes.get(worst, 0)
     if available.scheduler is not None or largest == 0:
         return available.threads, base
     per_worker = (available.memory_limit - base) / available.workers
     threads = min(available.threads, int(per_worker // largest))
     if threads < 1:
-        worst = max(planned, key=lambda stage: stage.task_bytes)
         raise InputError(
-            f"{worst.name!r} needs {(base + available.workers * largest) / 2**30:.2f} GiB for "
+            f"{worst!r} needs {(base + available.workers * largest) / 2**30:.2f} GiB for "
             f"one task per worker, the limit is {available.memory_limit / 2**30:.2f} GiB; raise "
             f"--memory-limit or use fewer --workers"
         )
@@ -186,5 +200,3 @@ def _fitting(planned: list[StagePlan], available: Resources) -> tuple[int, int]:
 def _free_bytes(root: zarr.Group) -> int | None:
     place = getattr(root.store_path.store, "root", None)
     return shutil.disk_usage(place).free if isinstance(place, Path) else None
-
-

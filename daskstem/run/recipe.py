@@ -90,7 +90,7 @@ def recipe_names() -> list[str]:
 def _tables(name: str | Path) -> dict[str, dict[str, Any]]:
     path = Path(name)
     if path.is_file():
-        text = path.read_text(encoding="utf-8")
+        text = _text_of(path)
     elif str(name) in recipe_names():
         text = (_bundled() / f"{name}.toml").read_text(encoding="utf-8")
     else:
@@ -105,6 +105,13 @@ def _tables(name: str | Path) -> dict[str, dict[str, Any]]:
         if not isinstance(table, dict):
             raise InputError(f"recipe {name}: {key!r} stands outside a step's table")
     return tables
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(f"recipe {path} cannot be read as text: {error}") from error
 
 
 def _bundled() -> Any:

@@ -164,7 +164,8 @@ def _frame_numbers(tree: xr.DataTree, frame: int) -> dict[str, float]:
         numbers[N_AT_BORDER] = np.unique(edge[edge >= 0]).size
         truth = _map(tree, "truth", variables.truth_label, frame)
         if truth is not None:
-            numbers[ADJUSTED_RAND] = adjusted_rand_index(truth.values, values)
+            grains = truth.values >= 0
+            numbers[ADJUSTED_RAND] = adjusted_rand_index(truth.values, values, where=grains)
     mean = _map(tree, "similarity", variables.mean_similarity, frame)
     if mean is not None:
         numbers[N_FLAT] = _flat_positions(tree, mean.values, frame)

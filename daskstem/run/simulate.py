@@ -6,15 +6,15 @@ from typing import Any, Final
 import numpy as np
 import zarr
 
+from daskstem.io.layout import ArraySpec, writable
 from daskstem.io.store import (
-    ArraySpec,
     begin_group,
     finish_frames,
     finish_group,
     is_finished,
     open_root,
-    writable,
 )
+from daskstem.io.writing import sole_writer, writing
 from daskstem.run.convert import write_source
 from daskstem.run.progress import Reporter
 from daskstem.schema.dims import FRAME
@@ -104,7 +104,8 @@ def simulate(
     )  # fmt: skip
     root = open_root(store, mode="r+")
     if not is_finished(root, TRUTH):
-        _write_truth(root, series, given)
+        with sole_writer(root), writing(root):
+            _write_truth(root, series, given)
     return path
 
 

@@ -1,6 +1,5 @@
 """A recipe as stages: what is computed together, from what, and whether it is there."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,15 +116,26 @@ def remove_stale(root: zarr.Group) -> list[str]:
     """Remove products made from products that have been replaced; return their names."""
     stale = [
         name
-        for name, group in root.groups()
+        for name, attrs in _described(root).items()
         if any(
-            root[used].attrs.get("key") != key if used in root else True
-            for used, key in dict(group.attrs.get("made_from", {})).items()
+            used not in root or root[used].attrs.get("key") != key
+            for used, key in dict(attrs.get("made_from", {})).items()
         )
     ]
     for name in stale:
         remove_group(root, name)
     return stale
+
+
+def longest_recipe(root: zarr.Group) -> list[dict[str, Any]]:
+    """Return the steps, with their parameters, that the furthest product was made by."""
+    return max((a.get("recipe", []) for a in _described(root).values()), key=len, default=[])
+
+
+def _described(root: zarr.Group) -> dict[str, dict[str, Any]]:
+    groups: Any = root.groups()
+    # with a dot begins what a killed run has left
+    return {name: dict(group.attrs) for name, group in groups if not name.startswith(".")}
 
 
 def frame_dataset(root: zarr.Group, before: tuple[StepCall, ...], frame: int) -> xr.Dataset:
@@ -171,9 +181,3 @@ def _partly_done(stage: Stage, root: zarr.Group) -> bool:
     done = [is_finished(root, call.step.group) and same_history(root, call.step.group, made["key"])
             for call, made in zip(stage.calls, stage.provenance, strict=True)]  # fmt: skip
     return any(done) and not all(done)
-
-
-def frames_of(root: zarr.Group) -> Iterator[int]:
-    """Yield the frame numbers of a series."""
-    array = root[f"{RAW}/patterns"]
-    yield from range(array.shape[0])  # type: ignore[union-attr]

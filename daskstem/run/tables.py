@@ -9,19 +9,19 @@ import xarray as xr
 import zarr
 from distributed import Client, Future
 
+from daskstem.io.layout import ArraySpec, writable
 from daskstem.io.store import (
     RAW,
-    ArraySpec,
     begin_group,
     finish_frames,
     finish_group,
     finished_frames,
     open_group,
-    writable,
 )
+from daskstem.io.writing import clear_partial, writing
 from daskstem.run.progress import Reporter
 from daskstem.run.stages import Stage, frame_dataset, same_history
-from daskstem.run.tasks import FrameJob, run_frames, write_failure
+from daskstem.run.tasks import FrameJob, run_frames
 from daskstem.schema import variables
 from daskstem.schema.dims import CLUSTER, Q
 
@@ -57,6 +57,7 @@ def run_table(
     parameters = {**call.parameters, "batch_clusters": _batch(root, call.parameters, memory_limit)}
     if same_history(root, call.step.group, history["key"]):
         group: Any = root[call.step.group]
+        clear_partial(group)
     else:
         group = _new_table(root, stage, rows.total, history)
     n_bytes = _frame_bytes(root)
@@ -120,10 +121,8 @@ def _write_rows(group: zarr.Group, name: str, rows: slice, values: np.ndarray) -
     array = group[name]
     if not isinstance(array, zarr.Array) or rows.stop == rows.start:
         return
-    try:
+    with writing(array):
         writable(array)[rows] = values
-    except OSError as error:
-        raise write_failure(array, error) from error
 
 
 def _new_table(

@@ -1,7 +1,6 @@
 """Sending frames to the workers, a bounded number at a time, and writing what they make."""
 
-import errno
-import shutil
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +10,11 @@ import dask.array as da
 import numpy as np
 import zarr
 from dask.base import tokenize
-from distributed import Client, Future, as_completed
+from distributed import Client, Future, KilledWorker, as_completed
+from distributed.client import FutureCancelledError
 
-from daskstem.io.store import writable
-from daskstem.io.stored import local_folder
+from daskstem.io.layout import writable
+from daskstem.io.writing import writing
 from daskstem.schema.errors import InputError
 
 FRAMES_IN_FLIGHT: Final = 2
@@ -29,6 +29,9 @@ class FrameJob:
     graph: dict[Any, Any]
     keys: dict[Any, int]
     """Key of every final task, with the bytes of patterns it stands for."""
+
+
+_Active = tuple[FrameJob, dict[Any, Future], set[Any]]
 
 
 def run_frames(
@@ -46,8 +49,8 @@ def run_frames(
         If the disk is full, or a task met a user's mistake such as a damaged chunk.
     """
     waiting = iter(jobs)
-    active: list[tuple[FrameJob, dict[Any, Future], set[Any]]] = []
-    completed = as_completed()
+    active: list[_Active] = []
+    completed = as_completed(loop=client.loop)
     try:
         while True:
             while len(active) < FRAMES_IN_FLIGHT and (job := next(waiting, None)) is not None:
@@ -56,13 +59,9 @@ def run_frames(
                 active.append((job, futures, set(job.keys)))
             if not active:
                 return
-            future = next(completed)
-            if future.status != "finished":
-                raise _reason(future)
-            for job, _, pending in active:
-                if future.key in pending:
-                    pending.discard(future.key)
-                    on_task(job.keys[future.key])
+            # a frame without clusters has no tasks to wait for
+            if active[0][2]:
+                _count(next(completed), active, on_task)
             while active and not active[0][2]:
                 job, futures, _ = active.pop(0)
                 on_frame(job, futures)
@@ -108,23 +107,17 @@ def write_block(array: zarr.Array, region: tuple[slice, ...], block: np.ndarray)
     InputError
         If the disk is full or cannot be written.
     """
-    try:
+    with writing(array):
         writable(array)[region] = block
-    except OSError as error:
-        raise write_failure(array, error) from error
 
 
-def write_failure(array: zarr.Array, error: OSError) -> InputError:
-    """Say why a block could not be written, and what to do."""
-    place = array.store_path
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        folder = local_folder(array)
-        free = shutil.disk_usage(folder).free if folder and folder.exists() else 0
-        return InputError(
-            f"the disk is full: {place} needs more than the {free} bytes that are free; "
-            f"free some space and run the same command again to continue"
-        )
-    return InputError(f"cannot write to {place}: {error.strerror or error}")
+def _count(future: Future, active: list[_Active], on_task: Callable[[int], None]) -> None:
+    if future.status != "finished":
+        raise _reason(future)
+    for job, _, pending in active:
+        if future.key in pending:
+            pending.discard(future.key)
+            on_task(job.keys[future.key])
 
 
 def _submit(client: Client, job: FrameJob) -> dict[Any, Future]:
@@ -145,6 +138,11 @@ def _region(array: da.Array, index: tuple[int, ...], frame: int) -> tuple[slice,
 
 def _reason(future: Future) -> BaseException:
     error = future.exception()
-    if isinstance(error, BaseException):
+    if isinstance(error, BaseException) and not isinstance(
+        error, (KilledWorker, CancelledError, FutureCancelledError)
+    ):
         return error
-    return InputError("a worker was lost; run the same command again to continue")
+    return InputError(
+        "workers were lost, for want of memory as a rule; run the same command again to "
+        "continue, with a lower --memory-limit or fewer --workers"
+    )

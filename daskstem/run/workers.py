@@ -1,5 +1,6 @@
 """A Dask client: one made for this machine, or a running one."""
 
+import logging
 import os
 import socket
 import warnings
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import dask
 from dask.utils import parse_bytes
 from distributed import Client, LocalCluster
+from distributed.utils import silence_logging_cmgr
 
 from daskstem.schema.errors import InputError
 
@@ -63,32 +65,41 @@ def connected(available: Resources, threads: int | None = None) -> Iterator[Clie
 
     Everything listens on localhost only.
     """
-    if available.scheduler is not None:
-        with _running(available.scheduler) as client:
+    # what goes wrong is said once, by the exception, and not by every process it passes
+    with silence_logging_cmgr(logging.CRITICAL):
+        if available.scheduler is not None:
+            with _running(available.scheduler) as client:
+                yield client
+            return
+        with (
+            _local_cluster(available, threads or available.threads) as cluster,
+            Client(cluster) as client,
+        ):
             yield client
-        return
+
+
+@contextmanager
+def _local_cluster(available: Resources, threads: int) -> Iterator[LocalCluster]:
     own_processes = available.workers > 1
-    # the link is made from the machine's name otherwise, where nothing listens
-    link = "http://127.0.0.1:{port}/status"
-    with warnings.catch_warnings(), dask.config.set({"distributed.dashboard.link": link}):
+    key = "distributed.dashboard.link"
+    # the link names the machine otherwise, on whose address nothing listens
+    link = str(dask.config.get(key)).replace("{host}", "127.0.0.1")
+    with dask.config.set({key: link}), warnings.catch_warnings():
         # without a free port for the dashboard distributed takes another one and says so
         warnings.filterwarnings("ignore", message="Port .* is already in use")
-        cluster = LocalCluster(
+        with LocalCluster(
             n_workers=available.workers,
-            threads_per_worker=threads or available.threads,
+            threads_per_worker=threads,
             processes=own_processes,
             # blocks are planned to fit: spilling and pausing at the limit would only stall
             memory_limit=0,
             host="127.0.0.1" if own_processes else None,
             dashboard_address=f"127.0.0.1:{_free_port()}",
-        )
-    with cluster, Client(cluster) as client:
-        yield client
-
-
-def total_threads(client: Client) -> int:
-    """Return how many tasks run at once."""
-    return max(1, sum(client.nthreads().values()))
+            # a worker in this process has no host to bind to and would listen everywhere
+            worker_dashboard_address=None if own_processes else "127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        ) as cluster:
+            yield cluster
 
 
 @contextmanager

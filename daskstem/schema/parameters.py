@@ -5,6 +5,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from daskstem.schema.errors import InputError
@@ -138,6 +139,8 @@ def _as_type(value: Any, annotation: Any) -> Any:
         return None if value is None else _REFUSED
     if annotation is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if isinstance(value, float) and not isfinite(value):
+        return _REFUSED
     if annotation is int and isinstance(value, bool):
         return _REFUSED
     return value if isinstance(value, annotation) else _REFUSED

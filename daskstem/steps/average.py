@@ -188,9 +188,7 @@ def _dataset(
     columns: dict[str, Any] = {variables.cluster_frame.name: np.concatenate(frames)}
     for spec in variables.cluster_table[1:]:
         columns[spec.name] = np.concatenate([table[spec.name] for table in tables])
-    table = {
-        spec.name: spec.wrap(columns[spec.name]) for spec in variables.cluster_table
-    }
+    table = {spec.name: spec.wrap(columns[spec.name]) for spec in variables.cluster_table}
     return xr.Dataset(
         {
             variables.pattern.name: variables.pattern.wrap(da.concatenate(patterns)),

@@ -30,7 +30,7 @@ def bad_pixels(
     A hot pixel stands far above the good pixels around it, and alone: the direct beam,
     Bragg disks and their sharp edges have neighbors as bright and are kept. A dead pixel
     counts nothing amid pixels that count. Single bad pixels, pairs and small clusters are
-    found. Whole rows or columns, and patterns whose spots are a single pixel wide, want a
+    found. Whole rows or columns, and patterns with spots one or two pixels wide, want a
     mask file.
 
     Parameters

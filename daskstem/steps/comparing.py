@@ -265,9 +265,7 @@ class RawSimilarityOfBlock(_Tokenized):
         top, bottom, left, right = ringed(windows[0], 1)
         alone = np.ones((bottom - top, right - left, 1), np.float32)
         center = np.zeros((1, 2), np.int64)
-        return self.neighbors.similarities(
-            np.ascontiguousarray(haloed), alone, center, windows[0]
-        )
+        return self.neighbors.similarities(np.ascontiguousarray(haloed), alone, center, windows[0])
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,7 +77,8 @@ def correct(
     >>> daskstem.correct(ds)["patterns"][0, 0].values.tolist()
     [[7, 7, 7], [7, 7, 7], [0, 0, 0]]
     """
-    patterns = da.asarray(variables.require(ds, variables.patterns).data)
+    original = variables.require(ds, variables.patterns)
+    patterns = da.asarray(original.data)
     moved = {"plane": _PLANE, "measured": (*_PLANE, *_MEASURED), "none": ()}[descan]
     maps = [variables.require(ds, spec).data for spec in moved]
     wholes = [variables.require(ds, variables.bad_pixel).data] if replace_bad else []
@@ -92,7 +93,8 @@ def correct(
             dtype=np.dtype(np.float32) if linear else patterns.dtype.newbyteorder("="),
             name="correct",
         )
-    return xr.Dataset({variables.patterns.name: variables.patterns.wrap(patterns)})
+    corrected = variables.patterns.wrap(patterns, **original.attrs)
+    return xr.Dataset({variables.patterns.name: corrected})
 
 
 def _corrected(

@@ -138,7 +138,9 @@ def _mask_words(content: ReportContent, frame: FrameContent, caption: str) -> st
     threshold = content.per_frame[name].values[frame.number]
     if not np.isfinite(threshold):
         return caption
-    return f"{caption} Threshold of the mean similarity: {threshold:.3g}."
+    chosen = content.groups.get("background", {}).get("parameters", {}).get("method")
+    of = "the patterns' signal" if chosen == "signal" else "the mean similarity"
+    return f"{caption} Threshold of {of}: {threshold:.3g}."
 
 
 def _largest(frame: FrameContent, dpi: int) -> list[str]:

@@ -76,8 +76,8 @@ def _agreement(content: ReportContent) -> list[str]:
         return []
     values = content.per_frame[ADJUSTED_RAND].values
     return [
-        f"Against the known truth the adjusted Rand index is {np.nanmean(values):.3f} "
-        f"(1: the same partition, 0: no better than chance)."
+        f"Against the known grains the adjusted Rand index over their positions is "
+        f"{np.nanmean(values):.3f} (1: the same partition, 0: no better than chance)."
     ]
 
 

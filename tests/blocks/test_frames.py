@@ -54,7 +54,12 @@ def test_reduction_is_a_tree():
         return sum(parts)
 
     reduce_frames(
-        lambda block: np.ones(()), joined, values, shape=(), dtype=float, name="count"
+        lambda block: np.ones(block.shape[2:])[0, 0],
+        joined,
+        values,
+        shape=(),
+        dtype=float,
+        name="count",
     ).compute(scheduler="synchronous")
     assert max(seen) <= FAN_IN
     assert len(seen) > 900 // FAN_IN

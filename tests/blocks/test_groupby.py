@@ -59,9 +59,7 @@ def test_a_tree_of_any_height_sums_every_task_once(n_tasks):
 
 def test_no_task_joins_more_than_a_few():
     tasks = [(partial(part, [0]), n) for n in range(FAN_IN**2)]
-    sums, _ = group_means(
-        tasks, (), as_they_are, n_groups=1, pattern_shape=(2, 3), name="sums"
-    )
+    sums, _ = group_means(tasks, (), as_they_are, n_groups=1, pattern_shape=(2, 3), name="sums")
     joined = [task[1] for key, task in dict(sums.dask).items() if "join" in key[0]]
     assert len(joined) > FAN_IN
     assert max(map(len, joined)) <= FAN_IN

@@ -89,9 +89,7 @@ def test_frame_seeds_of_the_published_program_join_regions():
 def test_growth_of_the_published_program_stays_off_the_frame():
     scan = (8, 9)
     similarity = np.where(np.isnan(scenes.smooth_similarity(scan, 0)), np.nan, np.float32(0.9))
-    label = grow_published(
-        similarity, np.ones(scan, bool), NEIGHBORS, threshold=0.5, min_size=1
-    )
+    label = grow_published(similarity, np.ones(scan, bool), NEIGHBORS, threshold=0.5, min_size=1)
     interior = label[2:-2, 2:-2]
     assert (interior == interior[0, 0]).all()
     # every position of the frame is a cluster of its own, but for the seed of the interior

@@ -147,9 +147,7 @@ def test_signal_without_correction_is_the_energy_itself():
 def weights_of(patterns, corr_range, self_weight=1.0, origin=(-1, -1), box=None):
     products, energy, _ = products_of(patterns, 1.0, 1)
     box = box or (0, patterns.shape[0], 0, patterns.shape[1])
-    return neighbor_weights(
-        products, energy, footprint(1), corr_range, self_weight, box, origin
-    )
+    return neighbor_weights(products, energy, footprint(1), corr_range, self_weight, box, origin)
 
 
 def test_equal_patterns_share_equal_weights():

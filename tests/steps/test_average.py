@@ -29,9 +29,7 @@ def test_raw_means_are_those_of_numpy():
 def test_filtered_means_are_those_of_the_materialised_filtered_patterns():
     ds = labeled()
     ds = ds.assign(daskstem.prefilter(ds, **PREFILTER).compute())
-    filtered = literal.filtered(
-        ds["patterns"].values, ds["weights"].values, literal.footprint(2)
-    )
+    filtered = literal.filtered(ds["patterns"].values, ds["weights"].values, literal.footprint(2))
     expected = literal.means_over(ds["label"].values, filtered)
     made = daskstem.average(ds, of="filtered")
     # sums in float64, so only the rounding to float32 is left

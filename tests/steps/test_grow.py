@@ -3,6 +3,7 @@ import pytest
 
 import daskstem
 from daskstem.schema.errors import InputError
+from daskstem.testing import adjusted_rand_index
 from tests import literal, scenes
 
 SCAN = (14, 15)
@@ -84,3 +85,24 @@ def test_a_missing_map_names_its_step(missing, step):
 def test_what_cannot_be_is_refused(given):
     with pytest.raises(InputError, match=next(iter(given))):
         daskstem.grow(simulated(0), **given)
+
+
+def test_grains_of_a_simulated_polycrystal_are_found(shared_data):
+    # simulated by others: 6 grains, 300 electrons per pattern
+    with np.load(shared_data / "scan_32.npz") as file:
+        patterns, grain, purity = file["data"], file["grain_id"], file["purity"]
+    ds = scenes.dataset(patterns)
+    ds = ds.assign(daskstem.prefilter(ds).compute())
+    ds = ds.assign(daskstem.similarity(ds).compute())
+    ds = ds.assign(mask=(scenes.MAPS, np.ones(grain.shape, bool)))
+    maps = [ds[name].values for name in ("similarity", "mean_similarity", "mask")]
+    best = 0.0
+    for threshold in np.linspace(0.5, 0.95, 10).tolist():
+        label = daskstem.grow(ds, threshold=threshold)["label"].values
+        np.testing.assert_array_equal(label, literal.grown(*maps, threshold, 8))
+        published = daskstem.grow(ds, threshold=threshold, convention="published")
+        expected = literal.grown_as_published(maps[0], maps[2], threshold, 8)
+        np.testing.assert_array_equal(published["label"], expected)
+        # positions within one grain; between two the pattern is a mixture of both
+        best = max(best, adjusted_rand_index(grain, label, where=purity > 0.9))
+    assert best > 0.9

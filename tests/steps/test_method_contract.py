@@ -15,7 +15,9 @@ from tests import scenes
 SCAN = (9, 11)
 DETECTOR = (14, 15)
 ROUNDED = ("pattern", "residual")
-DTYPES = ("uint8", "uint16", "uint32", "int16", "int32", "float32", "float64", ">f4", ">u2")
+DTYPES = ("uint8", "uint32", "int16", "int32", "float32", "float64", ">f4", ">u2")
+# every native dtype costs some seconds of compiling; swapped ones run as their native twins
+COMPARED_DTYPES = ("uint8", "int32", ">f4", ">u2")
 
 PREFILTER = {"sigma_px": 1.0, "edge_px": 1, "radius_px": 2, "corr_range": (0.3, 0.9)}
 STEPS = {
@@ -99,7 +101,7 @@ def test_any_chunking_gives_the_same_or_says_what_to_do(
 
 
 @every_step
-@pytest.mark.parametrize("shard", [(1, 4, 4), (2, 2, 2), (1, 16, 16)])
+@pytest.mark.parametrize("shard", [(1, 4, 6), (2, 10, 4)])
 def test_a_stored_series_gives_the_same(tmp_path, series, expected, name, shard):
     stored = {}
     for key, variable in series.data_vars.items():
@@ -135,7 +137,10 @@ def test_a_series_of_one_frame_keeps_its_dimension(series, name):
 @pytest.mark.parametrize("name", [name for name in STEPS if not name.startswith("average")])
 @pytest.mark.usefixtures("nothing_computed")
 def test_nothing_is_computed_before_it_is_asked_for(series, name):
-    made = STEPS[name](series.chunk(frame=1, scan_y=5, scan_x=5))
+    ds = series.chunk(frame=1, scan_y=5, scan_x=5)
+    # chunking a Dataset makes its few offsets lazy too; they are needed to plan
+    footprint = {key: series[key] for key in ("offset_y", "offset_x")}
+    made = STEPS[name](ds.assign_coords(footprint))
     assert all(variable.chunks is not None for variable in made.data_vars.values())
 
 
@@ -147,7 +152,9 @@ def test_averaging_computes_the_maps_but_reads_no_pattern(series, name):
         return block
 
     ds = series.chunk(frame=1, scan_y=5, scan_x=5)
-    ds["patterns"] = ds["patterns"].copy(data=ds["patterns"].data.map_blocks(refuse))
+    patterns = ds["patterns"].data
+    guarded = patterns.map_blocks(refuse, dtype=patterns.dtype, meta=np.empty((0,) * 5, "u2"))
+    ds["patterns"] = ds["patterns"].copy(data=guarded)
     made = STEPS[name](ds)
     assert made["pattern"].chunks is not None
     with pytest.raises(AssertionError, match="patterns were read"):
@@ -188,19 +195,23 @@ def test_the_method_works_on_narrow_and_small_scans(scan):
         assert_same(cut, alone)
 
 
+def labeled(dtype):
+    patterns = scenes.counts((4, 5), DETECTOR, dose=5.0).astype(dtype)
+    label = np.arange(20).reshape(4, 5) // 7
+    return scenes.dataset(patterns, label=label, mean_similarity=np.ones((4, 5), np.float32))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_dtype_of_the_patterns_changes_nothing(dtype):
+def test_means_of_patterns_do_not_depend_on_their_dtype(dtype):
+    assert_same(daskstem.average(labeled(dtype)), daskstem.average(labeled("uint16")).compute())
+
+
+@pytest.mark.parametrize("dtype", COMPARED_DTYPES)
+def test_weights_and_similarity_do_not_depend_on_the_dtype(dtype):
     # all of these hold the counts exactly, so with the noise left in they agree to the bit
-    patterns = scenes.counts((4, 5), DETECTOR, dose=5.0)
-    found, expected = [], []
-    for ds, results in (
-        (scenes.dataset(patterns.astype(dtype)), found),
-        (scenes.dataset(patterns), expected),
-    ):
+    results = []
+    for ds in (labeled(dtype), labeled("uint16")):
         weights = daskstem.prefilter(ds, **{**PREFILTER, "radius_px": 1}, noise="none").compute()
-        ds = ds.assign(weights)
-        similar = daskstem.similarity(ds, noise="none").compute()
-        ds = ds.assign(similar).assign(label=(scenes.MAPS, np.arange(20).reshape(4, 5) // 7))
-        results.extend((weights, similar, daskstem.average(ds, of="filtered").compute()))
-    for one, other in zip(found, expected, strict=True):
-        assert_same(one, other)
+        similar = daskstem.similarity(ds.assign(weights), noise="none").compute()
+        results.append(weights.merge(similar))
+    assert_same(*results)

@@ -47,9 +47,7 @@ def test_the_published_convention_gives_the_published_filtered_patterns(seed, sc
     # one flat and one empty pattern, which correlate with nothing
     patterns[-1, -1] = 4
     patterns[0, -1] = 0
-    weights = weights_of(
-        patterns, **GIVEN, convention="published", self_weight=2.0, noise="none"
-    )
+    weights = weights_of(patterns, **GIVEN, convention="published", self_weight=2.0, noise="none")
     found = literal.filtered(patterns, weights, OFFSETS)
     expected = literal.filtered_as_published(patterns, **LITERAL)
     np.testing.assert_allclose(found, expected, atol=1e-6 * patterns.max())

@@ -24,9 +24,7 @@ def test_similarity_of_filtered_patterns_is_literal(inner, outer, blur):
     ds = weighted(patterns)
     filtered = literal.filtered(patterns, ds["weights"].values, OFFSETS)
     ring = literal.annulus(patterns.shape[2:], inner, outer)
-    made = daskstem.similarity(
-        ds, noise="none", q_inner_px=inner, q_outer_px=outer, blur_px=blur
-    )
+    made = daskstem.similarity(ds, noise="none", q_inner_px=inner, q_outer_px=outer, blur_px=blur)
     expected = literal.cosines(filtered, ring, blur)
     np.testing.assert_allclose(made["similarity"], expected, atol=1e-6)
     mean = literal.mean_of_available(expected)
@@ -45,9 +43,7 @@ def test_similarity_of_raw_patterns_is_literal(scan):
 def test_similarity_without_noise_is_literal(inner, outer, gain):
     patterns = scenes.counts((6, 7), seed=3)
     ds = weighted(patterns)
-    made = daskstem.similarity(
-        ds, noise="poisson", gain=gain, q_inner_px=inner, q_outer_px=outer
-    )
+    made = daskstem.similarity(ds, noise="poisson", gain=gain, q_inner_px=inner, q_outer_px=outer)
     ring = literal.annulus(patterns.shape[2:], inner, outer)
     expected = literal.noiseless_cosines(patterns, ds["weights"].values, OFFSETS, ring, gain)
     np.testing.assert_allclose(made["similarity"], expected, atol=1e-5)

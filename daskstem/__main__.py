@@ -1,0 +1,6 @@
+"""``python -m daskstem``."""
+
+from daskstem.cli.main import entry
+
+if __name__ == "__main__":
+    entry()

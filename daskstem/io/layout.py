@@ -1,0 +1,71 @@
+"""How an array lies in a store: dims, chunks, shards, codecs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
+
+
+class ArraySpec:
+    """How an array of a group is laid out: dims, shape, chunks, shards, attributes."""
+
+    def __init__(
+        self,
+        dims: Sequence[str],
+        shape: Sequence[int],
+        dtype: np.dtype,
+        *,
+        chunks: Sequence[int],
+        shards: Sequence[int] | None = None,
+        attrs: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.dims = tuple(dims)
+        self.shape = tuple(shape)
+        self.dtype = np.dtype(dtype)
+        self.chunks = tuple(chunks)
+        self.shards = None if shards is None else tuple(shards)
+        self.attrs = dict(attrs or {})
+
+    def create(self, group: zarr.Group, key: str) -> zarr.Array:
+        """Create the array, empty."""
+        return group.create_array(
+            key,
+            shape=self.shape,
+            dtype=self.dtype,
+            chunks=self.chunks,
+            shards=self.shards,
+            compressors=[_codec(self.dtype), Crc32cCodec()],
+            fill_value=0,
+            dimension_names=self.dims,
+            attributes=self.attrs,
+        )
+
+
+def _codec(dtype: np.dtype) -> BloscCodec:
+    shuffle: Any = "bitshuffle" if dtype.kind in "iu" else "shuffle"
+    return BloscCodec(cname="zstd", clevel=1, shuffle=shuffle, typesize=dtype.itemsize)
+
+
+def writable(array: zarr.Array) -> zarr.Array:
+    """Return the array so that chunks of zeros are written too: a file per chunk is proof."""
+    return array.with_config({"write_empty_chunks": True})
+
+
+def write_coordinate(group: zarr.Group, key: str, variable: xr.Variable) -> None:
+    """Write a coordinate, whole."""
+    values = np.asarray(variable.values)
+    if values.dtype.kind in "UO":
+        values = values.astype(str)
+    array = group.create_array(
+        key,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=tuple(max(1, n) for n in values.shape),
+        compressors=[ZstdCodec(), Crc32cCodec()],
+        dimension_names=[str(d) for d in variable.dims],
+        attributes=dict(variable.attrs),
+    )
+    writable(array)[...] = values
