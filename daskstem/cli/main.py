@@ -15,7 +15,8 @@ from daskstem.cli.steps import StepGroup
 from daskstem.schema.errors import InputError
 
 RECIPE = click.argument("recipe")
-STORE = click.argument("store", type=click.Path(path_type=Path))
+# a text: as a path, a URL would lose one of its slashes
+STORE = click.argument("store")
 SET = click.option(
     "--set",
     "settings",
@@ -84,7 +85,7 @@ def demo(out: Path, **available: Any) -> None:
 @click.option("--descan-px", type=float, nargs=2, default=(0.0, 0.0), show_default=True,
               help="Beam shift over the scan, in detector rows and columns.")  # fmt: skip
 @resource_options
-def simulate(store: Path, **given: Any) -> None:
+def simulate(store: str, **given: Any) -> None:
     """Simulate gold particles on a film into STORE, with the truth beside the patterns."""
     from daskstem.run.simulate import simulate as run_simulate
 
@@ -105,7 +106,7 @@ def simulate(store: Path, **given: Any) -> None:
 @click.option("--frame-dim", help="What counts the frames: time, tilt, temperature, dose.")
 @click.option("--frame-values", callback=floats, metavar="V,V,...", help="Its values.")
 @resource_options
-def convert(sources: tuple[str, ...], store: Path, **given: Any) -> None:
+def convert(sources: tuple[str, ...], store: str, **given: Any) -> None:
     r"""Convert microscope files into STORE; several SOURCES make a series.
 
     \b
@@ -120,7 +121,7 @@ def convert(sources: tuple[str, ...], store: Path, **given: Any) -> None:
 
 @main.command()
 @STORE
-def info(store: Path) -> None:
+def info(store: str) -> None:
     """Say what is in STORE and what is finished."""
     from daskstem.cli.tables import show_store
 
@@ -132,7 +133,7 @@ def info(store: Path) -> None:
 @STORE
 @SET
 @resource_options
-def plan(recipe: str, store: Path, settings: tuple[str, ...], **available: Any) -> None:
+def plan(recipe: str, store: str, settings: tuple[str, ...], **available: Any) -> None:
     """Say what RECIPE will take on STORE, before anything runs."""
     from daskstem.cli.tables import show_plan
     from daskstem.run.execute import plan_recipe
@@ -145,7 +146,7 @@ def plan(recipe: str, store: Path, settings: tuple[str, ...], **available: Any) 
 @STORE
 @SET
 @resource_options
-def run(recipe: str, store: Path, settings: tuple[str, ...], **available: Any) -> None:
+def run(recipe: str, store: str, settings: tuple[str, ...], **available: Any) -> None:
     r"""Run RECIPE (a TOML file, or 'default' or 'reference') on STORE.
 
     What is there already is kept; a run that was stopped goes on where it was.
@@ -163,7 +164,7 @@ def run(recipe: str, store: Path, settings: tuple[str, ...], **available: Any) -
 @main.command()
 @STORE
 @click.option("--out", type=click.Path(path_type=Path), help="The page to write.")
-def report(store: Path, out: Path | None) -> None:
+def report(store: str, out: Path | None) -> None:
     """Write one page with pictures, parameters and provenance of STORE."""
     from daskstem.run.report import write_report
 

@@ -1,6 +1,5 @@
 """One command per registered step, its options read from the step's signature."""
 
-from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import click
@@ -31,7 +30,7 @@ def _command(name: str) -> click.Command:
     entry = STEPS[name]
     parameters = parameters_of(entry.function)
 
-    def call(store: Path, **given: Any) -> None:
+    def call(store: str, **given: Any) -> None:
         from daskstem.cli.tables import show_summary
         from daskstem.run.execute import run_step
 
@@ -40,7 +39,7 @@ def _command(name: str) -> click.Command:
         show_summary(run_step(name, store, parameters=chosen, **given))
 
     command = click.command(name, help=entry.about)(resource_options(call))
-    command.params.insert(0, click.Argument(["store"], type=click.Path(path_type=Path)))
+    command.params.insert(0, click.Argument(["store"]))
     for parameter in parameters.values():
         rules = " ".join(f"({rule})" for rule in parameter.rules)
         about = f"{describe(parameter.annotation)} {rules} [default: {_text(parameter.default)}]"

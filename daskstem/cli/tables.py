@@ -1,7 +1,5 @@
 """Tables that commands print."""
 
-from pathlib import Path
-
 from rich.console import Console
 from rich.table import Table
 
@@ -54,7 +52,7 @@ def show_plan(plan: Plan) -> None:
     )
 
 
-def show_store(store: Path) -> None:
+def show_store(store: str) -> None:
     """Print what is in a store."""
     from daskstem.run.inspect import inspected
     from daskstem.view.info import describe

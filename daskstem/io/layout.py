@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
+from numpy.dtypes import StringDType
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
 
@@ -57,8 +58,8 @@ def writable(array: zarr.Array) -> zarr.Array:
 def write_coordinate(group: zarr.Group, key: str, variable: xr.Variable) -> None:
     """Write a coordinate, whole."""
     values = np.asarray(variable.values)
-    if values.dtype.kind in "UO":
-        values = values.astype(str)
+    # of texts only those of any length have a place in the format's specification
+    values = values.astype(StringDType()) if values.dtype.kind in "UO" else values
     array = group.create_array(
         key,
         shape=values.shape,

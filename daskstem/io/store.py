@@ -3,12 +3,15 @@
 import json
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import xarray as xr
 import zarr
+from zarr.errors import ZarrUserWarning
 
 from daskstem.io.layout import ArraySpec, write_coordinate
 from daskstem.io.stored import RAW as RAW
@@ -46,13 +49,13 @@ def open_series(store: str | Path) -> xr.DataTree:
     Examples
     --------
     >>> import daskstem, tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> store = daskstem.simulate(f"{folder.name}/s.zarr", shape=(1, 16, 16, 32, 32))
-    >>> daskstem.open_series(store)["raw"].dataset.sizes["scan_y"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = daskstem.simulate(f"{folder}/s.zarr", shape=(1, 16, 16, 32, 32))
+    ...     daskstem.open_series(store)["raw"].dataset.sizes["scan_y"]
     16
     """
     root = open_root(store)
-    names = [RAW, *sorted(n for n in root.group_keys() if n != RAW and not n.startswith("."))]
+    names = [RAW, *(name for name in group_names(root) if name != RAW)]
     unfinished = [name for name in names if not is_finished(root, name)]
     if RAW in unfinished:
         raise InputError(unfinished_raw(root))
@@ -134,19 +137,49 @@ def _address(store: str | Path) -> str:
     return str(store) if "://" in str(store) else str(Path(store).absolute())
 
 
+def group_names(root: zarr.Group) -> list[str]:
+    """Return the names of the groups of a store, without what a killed run has left."""
+    with _metadata(root, ""):
+        return sorted(name for name in root.group_keys() if not name.startswith("."))
+
+
+def group_attributes(root: zarr.Group, name: str) -> dict[str, Any]:
+    """Return what is written beside a product; nothing if it is not there."""
+    with _metadata(root, name):
+        return dict(root[name].attrs) if name in root else {}
+
+
+@contextmanager
+def _metadata(root: zarr.Group, name: str) -> Iterator[None]:
+    with warnings.catch_warnings():
+        # desktops leave files of their own in folders
+        warnings.filterwarnings("ignore", "Object at .* is not recognized", ZarrUserWarning)
+        try:
+            yield
+        except (ValueError, KeyError, TypeError) as error:
+            where = f"{root.store_path}/{name}".rstrip("/")
+            raise InputError(
+                f"a zarr.json below {where} is damaged ({error}); restore it from a copy, or "
+                f"delete that folder and run the command that made it again"
+            ) from error
+
+
 def open_group(root: zarr.Group, name: str, *, frames: slice | None = None) -> xr.Dataset:
     """Open one group lazily, whole or for a range of frames.
 
     One-dimensional arrays are read; all others are Dask arrays with one block per
     stored file.
     """
-    group = root[name]
+    with _metadata(root, name):
+        group = root[name]
     if not isinstance(group, zarr.Group):
         raise InputError(f"{name!r} in {root.store_path} is an array, expected a group")
     variables: dict[str, xr.Variable] = {}
     coordinates: set[str] = set()
     finished = bool(group.attrs.get(FINISHED, False))
-    for key, array in group.arrays():
+    with _metadata(root, name):
+        found = dict(group.arrays())
+    for key, array in found.items():
         dims = tuple(str(d) for d in array.metadata.dimension_names or ())  # type: ignore[union-attr]
         attrs = dict(array.attrs)
         listed = str(attrs.pop("coordinates", "")).split()
@@ -169,7 +202,8 @@ def _values(
     if not array.ndim:
         return array[()]
     # in an unfinished group chunks may be missing by right
-    return stored[:] if finished else array[start:stop]
+    values = stored[:] if finished else np.asarray(array[start:stop])
+    return np.array(values.tolist(), dtype=str) if values.dtype.kind == "T" else values
 
 
 def begin_group(
@@ -272,18 +306,16 @@ def finished_frames(group: zarr.Group) -> list[int]:
 
 def is_finished(root: zarr.Group, name: str) -> bool:
     """Whether the group exists and is complete."""
-    return name in root and bool(root[name].attrs.get(FINISHED, False))
+    return bool(group_attributes(root, name).get(FINISHED, False))
 
 
 def remove_group(root: zarr.Group, name: str) -> None:
     """Remove a group if it is there; it disappears at once, then its files are deleted."""
-    if name not in root:
+    folder = _folder(root)
+    # a folder that has lost its zarr.json is no group for Zarr, and in the way all the same
+    if folder is None or not (folder / name).exists():
         return
     _scatter_metadata(root)
-    folder = _folder(root)
-    if folder is None:
-        del root[name]
-        return
     grave = folder / f".{name}{REMOVED}"
     shutil.rmtree(grave, ignore_errors=True)
     (folder / name).rename(grave)

@@ -33,7 +33,7 @@ from daskstem.run.tasks import FrameJob, run_frames, write_block
 from daskstem.run.workers import connected, resources
 from daskstem.schema import variables
 from daskstem.schema.calibration import Axis
-from daskstem.schema.dims import FRAME, SCAN, SERIES, Q
+from daskstem.schema.dims import FRAME, FRAME_COORDS, SCAN, SERIES, Q
 from daskstem.schema.errors import InputError
 from daskstem.schema.provenance import provenance
 from daskstem.schema.source import PatternSource
@@ -99,10 +99,10 @@ def convert(
     Examples
     --------
     >>> import daskstem, numpy as np, tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> np.save(folder / "scan.npy", np.zeros((6, 5, 16, 16), "u2"))
-    >>> store = daskstem.convert(folder / "scan.npy", folder / "scan.zarr", quiet=True)
-    >>> daskstem.open_series(store)["raw/patterns"].shape
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/scan.npy", np.zeros((6, 5, 16, 16), "u2"))
+    ...     store = daskstem.convert(f"{folder}/scan.npy", f"{folder}/scan.zarr", quiet=True)
+    ...     daskstem.open_series(store)["raw/patterns"].shape
     (1, 6, 5, 16, 16)
     """
     paths = [sources] if isinstance(sources, (str, Path)) else list(sources)
@@ -226,9 +226,9 @@ def _raw_group(root: zarr.Group, source: PatternSource, made: dict[str, Any]) ->
     )
     attrs = {**made, "metadata": dict(source.metadata)}
     coordinates = source_coordinates(source)
-    series = [name for name, v in coordinates.items() if v.dims == (FRAME,) and name != FRAME]
-    if series:
-        attrs["series_type"] = next((n for n in series if n != "source_file"), "time")
+    counted = [name for name in FRAME_COORDS if name in coordinates]
+    if counted:
+        attrs["series_type"] = counted[0]
     return begin_group(root, RAW, {variables.patterns.name: spec}, coordinates, attrs)
 
 

@@ -118,9 +118,9 @@ def run_recipe(
     Examples
     --------
     >>> import daskstem, tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> store = daskstem.simulate(f"{folder.name}/s.zarr", shape=(1, 24, 24, 48, 48))
-    >>> daskstem.run_recipe("default", store, quiet=True).positions
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = daskstem.simulate(f"{folder}/s.zarr", shape=(1, 24, 24, 48, 48))
+    ...     daskstem.run_recipe("default", store, quiet=True).positions
     576
     """
     available = resources(workers=workers, memory_limit=memory_limit, scheduler=scheduler)

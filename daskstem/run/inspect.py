@@ -4,7 +4,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from daskstem.io.store import open_group, open_root
+from daskstem.io.store import group_names, open_group, open_root
 
 
 def inspected(store: str | Path) -> xr.DataTree:
@@ -16,7 +16,6 @@ def inspected(store: str | Path) -> xr.DataTree:
         If there is no store, or its schema is newer than this version.
     """
     root = open_root(store)
-    names = sorted(name for name in root.group_keys() if not name.startswith("."))
-    tree = xr.DataTree.from_dict({name: open_group(root, name) for name in names})
+    tree = xr.DataTree.from_dict({name: open_group(root, name) for name in group_names(root)})
     tree.attrs = dict(root.attrs)
     return tree

@@ -73,8 +73,11 @@ def rate_text(n_bytes: int, seconds: float) -> str:
     --------
     >>> rate_text(3_200_000_000, 2.0)
     '1.60 GB/s'
+    >>> rate_text(3_200_000, 2.0)
+    '1.60 MB/s'
     """
-    return f"{n_bytes / max(seconds, 1e-9) / 1e9:.2f} GB/s"
+    rate = n_bytes / max(seconds, 1e-9)
+    return f"{rate / 1e9:.2f} GB/s" if rate >= 1e8 else f"{rate / 1e6:.2f} MB/s"
 
 
 def size_text(n_bytes: float) -> str:

@@ -82,9 +82,9 @@ def simulate(
     Examples
     --------
     >>> import daskstem, tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> store = daskstem.simulate(f"{folder.name}/s.zarr", shape=(1, 16, 16, 32, 32))
-    >>> sorted(daskstem.open_series(store).children)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = daskstem.simulate(f"{folder}/s.zarr", shape=(1, 16, 16, 32, 32))
+    ...     sorted(daskstem.open_series(store).children)
     ['raw', 'truth']
     """
     described: dict[str, Any] = {

@@ -1,12 +1,22 @@
 """A recipe as stages: what is computed together, from what, and whether it is there."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
 import zarr
 
-from daskstem.io.store import RAW, is_finished, open_group, remove_group
+from daskstem.io.store import (
+    RAW,
+    group_attributes,
+    group_names,
+    is_finished,
+    open_group,
+    remove_group,
+)
 from daskstem.run.recipe import Recipe, StepCall
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME
@@ -98,7 +108,7 @@ def histories(recipe: Recipe, raw_key: str) -> list[dict[str, Any]]:
     described = []
     for number, call in enumerate(recipe.calls):
         used = [spec.name for spec in call.step.needs if spec.name in keys]
-        source = digest({name: keys[name] for name in used})
+        source = digest({name: keys[name] for name in used} | _files_of(call.parameters))
         made_from = {group: key for name in used for group, key in stored[name].items()}
         history = provenance(step=call.step.name, parameters=call.parameters, source=source)
         before = [
@@ -112,13 +122,27 @@ def histories(recipe: Recipe, raw_key: str) -> list[dict[str, Any]]:
     return described
 
 
+def _files_of(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Return a hash of each file that a parameter names: another mask is another product."""
+    named = {
+        name: Path(value)
+        for name, value in parameters.items()
+        if isinstance(value, str) and Path(value).suffix
+    }
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in named.items()
+        if path.is_file()
+    }
+
+
 def remove_stale(root: zarr.Group) -> list[str]:
     """Remove products made from products that have been replaced; return their names."""
     stale = [
         name
         for name, attrs in _described(root).items()
         if any(
-            used not in root or root[used].attrs.get("key") != key
+            not same_history(root, used, key)
             for used, key in dict(attrs.get("made_from", {})).items()
         )
     ]
@@ -133,9 +157,7 @@ def longest_recipe(root: zarr.Group) -> list[dict[str, Any]]:
 
 
 def _described(root: zarr.Group) -> dict[str, dict[str, Any]]:
-    groups: Any = root.groups()
-    # with a dot begins what a killed run has left
-    return {name: dict(group.attrs) for name, group in groups if not name.startswith(".")}
+    return {name: group_attributes(root, name) for name in group_names(root)}
 
 
 def frame_dataset(root: zarr.Group, before: tuple[StepCall, ...], frame: int) -> xr.Dataset:
@@ -169,7 +191,7 @@ def _same_axis(ds: xr.Dataset, made: xr.Dataset, dim: str) -> bool:
 
 def same_history(root: zarr.Group, group: str, key: str) -> bool:
     """Whether the group was made by the same steps with the same parameters."""
-    return group in root and root[group].attrs.get("key") == key
+    return group_attributes(root, group).get("key") == key
 
 
 def _fusible(calls: tuple[StepCall, ...]) -> int:

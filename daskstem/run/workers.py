@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import dask
 from dask.utils import parse_bytes
@@ -15,7 +16,9 @@ from distributed.utils import silence_logging_cmgr
 
 from daskstem.schema.errors import InputError
 
-CORES_PER_WORKER = 8
+PATIENCE: Final = "10s"
+"""How long a running scheduler may take to answer."""
+CORES_PER_WORKER: Final = 8
 """Threads of one process share its memory and compiled kernels; beyond these they queue."""
 
 
@@ -105,7 +108,7 @@ def _local_cluster(available: Resources, threads: int) -> Iterator[LocalCluster]
 @contextmanager
 def _running(address: str) -> Iterator[Client]:
     try:
-        client = Client(address, timeout="10s", set_as_default=False)
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise InputError(
             f"no scheduler answers at {address}; start one with 'dask scheduler', "

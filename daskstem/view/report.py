@@ -153,16 +153,17 @@ def _largest(frame: FrameContent, dpi: int) -> list[str]:
         if seeds
         else ""
     )
+    figure = montage(shown)
+    picture = html.picture(png(figure, dpi=max(dpi, 96)), title=which, caption=caption, wide=True)
+    table = html.table(*_cluster_table(frame), kind="numbers")
+    if count == 1:
+        return [picture, table]
     histogram = html.picture(
         png(histogram_figure(frame), dpi=dpi),
         title="Cluster sizes",
         caption=f"All {frame.clusters.sizes[CLUSTER]:,} clusters of the frame.",
     )
-    figure = montage(shown)
-    return [
-        html.picture(png(figure, dpi=max(dpi, 96)), title=which, caption=caption, wide=True),
-        html.beside(html.table(*_cluster_table(frame), kind="numbers"), histogram),
-    ]
+    return [picture, html.beside(table, histogram)]
 
 
 def _cluster_table(frame: FrameContent) -> tuple[list[str], list[list[str]]]:

@@ -23,6 +23,7 @@ from daskstem.view.wording import (
     percent,
     recipe_text,
     step_text,
+    times,
 )
 
 _EXPECTED: Final = (
@@ -66,7 +67,7 @@ def summary(content: ReportContent) -> str:
     if content.cluster_bytes and content.reduction:
         sentences.append(
             f"One mean pattern for each takes {bytes_text(content.cluster_bytes)}, "
-            f"{content.reduction:,.3g} times less than the raw patterns."
+            f"{times(content.reduction)} times less than the raw patterns."
         )
     return " ".join([*sentences, *_agreement(content)])
 

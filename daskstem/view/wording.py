@@ -156,3 +156,14 @@ def toml_value(value: Any) -> str:
     if isinstance(value, (bool, int, float, str)):
         return json.dumps(value, ensure_ascii=False)
     return json.dumps(str(value), ensure_ascii=False)
+
+
+def times(factor: float) -> str:
+    """Write a factor with three digits, never with an exponent.
+
+    Examples
+    --------
+    >>> times(1024.0), times(7.123)
+    ('1,024', '7.12')
+    """
+    return f"{factor:,.0f}" if factor >= 100 else f"{factor:.3g}"

@@ -2,9 +2,10 @@
 
     python tests/benchmarks/memory.py                        # small, as in CI
     python tests/benchmarks/memory.py --shape 1 256 256 192 192 --memory-limit 2GiB
-    python tests/benchmarks/memory.py --shape 10 256 256 192 192 --memory-limit 2GiB
+    python tests/benchmarks/memory.py --shape 1 256 256 192 192 --files 10
 
-Simulates a series, writes it as one raw file, and measures ``daskstem convert`` and
+Simulates a series, writes it as one raw file (given to convert as often as ``--files`` says,
+so that a long series needs no long simulation), and measures ``daskstem convert`` and
 ``daskstem run`` on it: the resident memory of the command and all of its children is added
 up twenty times a second.
 """
@@ -84,6 +85,7 @@ def main() -> int:
     parser.add_argument("--shape", type=int, nargs=5, default=(2, 64, 64, 96, 96))
     parser.add_argument("--memory-limit", default="2GiB")
     parser.add_argument("--workers", default="1")
+    parser.add_argument("--files", type=int, default=1, help="convert the file so many times")
     parser.add_argument("--folder", type=Path, help="where to work; kept if given")
     parser.add_argument("--recipe", default="default")
     given = parser.parse_args()
@@ -98,9 +100,13 @@ def measure(folder: Path, given: argparse.Namespace) -> int:
     shape = [str(size) for size in given.shape]
     simulated, raw, store = folder / "simulated.zarr", folder / "patterns.raw", folder / "s.zarr"
     rows = [measured("simulate", "simulate", str(simulated), "--shape", *shape, *limit)]
-    size = write_raw(simulated, raw) if not raw.exists() else raw.stat().st_size
+    size = given.files * (raw.stat().st_size if raw.exists() else write_raw(simulated, raw))
+    links = [folder / f"frame_{number}.raw" for number in range(given.files)]
+    for link in links:
+        if not link.exists():
+            link.symlink_to(raw.name)
     rows.append(
-        measured("convert", "convert", str(raw), str(store), "--shape", ",".join(shape),
+        measured("convert", "convert", *map(str, links), str(store), "--shape", ",".join(shape),
                  "--dtype", "uint16", *limit)
     )  # fmt: skip
     rows.append(measured("run", "run", given.recipe, str(store), *limit))

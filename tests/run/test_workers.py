@@ -1,0 +1,56 @@
+import threading
+import urllib.request
+
+import psutil
+import pytest
+
+from daskstem.run.workers import connected, resources
+from daskstem.schema.errors import InputError
+
+
+def listening():
+    """Return the addresses this process and its children listen on."""
+    here = psutil.Process()
+    return {
+        connection.laddr.ip
+        for process in (here, *here.children(recursive=True))
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_everything_listens_on_this_machine_only_and_the_dashboard_answers(workers):
+    before = listening()
+    with connected(resources(workers=workers), 2) as client:
+        assert listening() - before <= {"127.0.0.1"}
+        assert client.dashboard_link.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(client.dashboard_link, timeout=10) as page:  # noqa: S310
+            assert page.status == 200
+        assert set(client.nthreads().values()) == {2}
+        assert len(client.nthreads()) == workers
+        seen = client.gather(client.map(threading.get_ident, range(20), pure=False))
+    assert psutil.Process().children(recursive=True) == []
+    assert len(set(seen)) <= 2 * workers
+
+
+def test_a_chosen_link_to_the_dashboard_is_kept():
+    import dask
+
+    link = "/proxy/{port}/status"
+    with dask.config.set({"distributed.dashboard.link": link}), connected(resources(workers=1)) as c:
+        assert c.dashboard_link.startswith("/proxy/")
+
+
+@pytest.mark.parametrize("limit", ["much", "-1GB", "0", "", "4 apples"])
+def test_a_memory_limit_that_is_no_size_is_refused(limit):
+    with pytest.raises(InputError, match="--memory-limit"):
+        resources(memory_limit=limit)
+
+
+def test_what_may_be_used_is_what_was_said():
+    found = resources(workers=2, memory_limit="4GiB")
+    assert (found.workers, found.memory_limit) == (2, 4 * 2**30)
+    assert resources().memory_limit < psutil.virtual_memory().total
+    with pytest.raises(InputError, match="--workers 0"):
+        resources(workers=0)
