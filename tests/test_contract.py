@@ -13,7 +13,7 @@ import daskstem
 from daskstem.chunks import tiling
 from daskstem.run.execute import run_step
 from daskstem.schema import variables
-from daskstem.schema.dims import FRAME, MAP, PATTERN, Q, SCAN
+from daskstem.schema.dims import FRAME, MAP, PATTERN, SCAN, Q
 from daskstem.steps.registry import STEPS
 from tests import stores
 

@@ -103,7 +103,7 @@ def simulate(store: str, **given: Any) -> None:
 @click.option("--dtype", help="Numbers in a raw binary file, such as uint16 or >u2.")
 @click.option("--offset-bytes", default=0, help="Header of a raw binary file.")
 @click.option("--reader", help="Reader to use, where the file's name does not tell.")
-@click.option("--frame-dim", help="What counts the frames: time, tilt, temperature, dose.")
+@click.option("--frame-dim", help="What counts the frames: time, tilt, temperature, dose, depth.")
 @click.option("--frame-values", callback=floats, metavar="V,V,...", help="Its values.")
 @resource_options
 def convert(sources: tuple[str, ...], store: str, **given: Any) -> None:

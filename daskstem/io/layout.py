@@ -46,8 +46,11 @@ class ArraySpec:
 
 
 def _codec(dtype: np.dtype) -> BloscCodec:
-    shuffle: Any = "bitshuffle" if dtype.kind in "iu" else "shuffle"
-    return BloscCodec(cname="zstd", clevel=1, shuffle=shuffle, typesize=dtype.itemsize)
+    # measured on Poisson counts: lz4 reads 1.6 times as fast as zstd-1 for 23 % more disk;
+    # float products are small and read seldom
+    if dtype.kind in "iu":
+        return BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=dtype.itemsize)
+    return BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=dtype.itemsize)
 
 
 def writable(array: zarr.Array) -> zarr.Array:

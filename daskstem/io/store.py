@@ -190,9 +190,7 @@ def open_group(root: zarr.Group, name: str, *, frames: slice | None = None) -> x
     return ds.set_coords([name for name in coordinates if name in variables])
 
 
-def _values(
-    array: zarr.Array, dims: tuple[str, ...], frames: slice | None, finished: bool
-) -> Any:
+def _values(array: zarr.Array, dims: tuple[str, ...], frames: slice | None, finished: bool) -> Any:
     start, stop = 0, array.shape[0] if array.shape else 0
     if frames is not None and dims[:1] == (FRAME,):
         start, stop = frames.start, frames.stop

@@ -312,9 +312,7 @@ def _new_group(
         )
         for key, array in made.data_vars.items()
     }
-    series = {
-        str(key): array.variable for key, array in _raw_coordinates(root).items()
-    }
+    series = {str(key): array.variable for key, array in _raw_coordinates(root).items()}
     coordinates = {str(key): c.variable for key, c in made.coords.items() if FRAME not in c.dims}
     coordinates |= {dim: c for dim, c in axes.items() if dim in made.dims}
     return begin_group(root, name, specs, {**coordinates, **series}, history)

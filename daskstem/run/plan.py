@@ -120,7 +120,7 @@ def _stage_plan(
 ) -> StagePlan:
     patterns = ds[variables.patterns.name]
     scan_chunks = (patterns.chunks[1], patterns.chunks[2])  # type: ignore[index]
-    halo = sum(call.step.halo(call.parameters) for call in stage.calls)
+    halo = sum(call.step.halo(call.parameters, ds) for call in stage.calls)
     reads = stage.reads_patterns and stage.kind != "view"
     factor = halo_factor(scan_chunks, halo) if reads else 1.0
     frame_bytes = patterns.nbytes
@@ -139,9 +139,7 @@ def _stage_plan(
     )
 
 
-def _task_bytes(
-    stage: Stage, ds: xr.Dataset, scan_chunks: tuple[Any, Any], halo: int
-) -> int:
+def _task_bytes(stage: Stage, ds: xr.Dataset, scan_chunks: tuple[Any, Any], halo: int) -> int:
     patterns = ds[variables.patterns.name]
     pixels = ds.sizes[Q[0]] * ds.sizes[Q[1]]
     largest = max(

@@ -1,9 +1,6 @@
 """A recipe as stages: what is computed together, from what, and whether it is there."""
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -20,7 +17,8 @@ from daskstem.io.store import (
 from daskstem.run.recipe import Recipe, StepCall
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME
-from daskstem.schema.provenance import digest, provenance
+from daskstem.schema.parameters import files_of
+from daskstem.schema.provenance import digest, file_digest, provenance
 from daskstem.steps.registry import FUSIONS
 
 
@@ -108,7 +106,9 @@ def histories(recipe: Recipe, raw_key: str) -> list[dict[str, Any]]:
     described = []
     for number, call in enumerate(recipe.calls):
         used = [spec.name for spec in call.step.needs if spec.name in keys]
-        source = digest({name: keys[name] for name in used} | _files_of(call.parameters))
+        files = files_of(call.step.function, call.parameters)
+        contents = {name: file_digest(path) for name, path in files.items()}
+        source = digest({name: keys[name] for name in used} | contents)
         made_from = {group: key for name in used for group, key in stored[name].items()}
         history = provenance(step=call.step.name, parameters=call.parameters, source=source)
         before = [
@@ -120,20 +120,6 @@ def histories(recipe: Recipe, raw_key: str) -> list[dict[str, Any]]:
             keys[spec.name] = history["key"]
             stored[spec.name] = {**made_from, **own}
     return described
-
-
-def _files_of(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Return a hash of each file that a parameter names: another mask is another product."""
-    named = {
-        name: Path(value)
-        for name, value in parameters.items()
-        if isinstance(value, str) and Path(value).suffix
-    }
-    return {
-        name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for name, path in named.items()
-        if path.is_file()
-    }
 
 
 def remove_stale(root: zarr.Group) -> list[str]:

@@ -125,9 +125,7 @@ def _write_rows(group: zarr.Group, name: str, rows: slice, values: np.ndarray) -
         writable(array)[rows] = values
 
 
-def _new_table(
-    root: zarr.Group, stage: Stage, total: int, history: dict[str, Any]
-) -> zarr.Group:
+def _new_table(root: zarr.Group, stage: Stage, total: int, history: dict[str, Any]) -> zarr.Group:
     ds = frame_dataset(root, stage.before, 0)
     q_shape = tuple(ds.sizes[dim] for dim in Q)
     per_chunk = max(1, CHUNK_BYTES // (4 * q_shape[0] * q_shape[1]))

@@ -2,11 +2,13 @@
 
 import logging
 import os
+import signal
 import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Final
 
 import dask
@@ -90,19 +92,39 @@ def _local_cluster(available: Resources, threads: int) -> Iterator[LocalCluster]
     with dask.config.set({key: link}), warnings.catch_warnings():
         # without a free port for the dashboard distributed takes another one and says so
         warnings.filterwarnings("ignore", message="Port .* is already in use")
-        with LocalCluster(
-            n_workers=available.workers,
-            threads_per_worker=threads,
-            processes=own_processes,
-            # blocks are planned to fit: spilling and pausing at the limit would only stall
-            memory_limit=0,
-            host="127.0.0.1" if own_processes else None,
-            dashboard_address=f"127.0.0.1:{_free_port()}",
-            # a worker in this process has no host to bind to and would listen everywhere
-            worker_dashboard_address=None if own_processes else "127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster:
+        with _interrupts_kept_from_children():
+            cluster = LocalCluster(
+                n_workers=available.workers,
+                threads_per_worker=threads,
+                processes=own_processes,
+                # blocks are planned to fit: spilling and pausing at the limit would only stall
+                memory_limit=0,
+                host="127.0.0.1" if own_processes else None,
+                dashboard_address=f"127.0.0.1:{_free_port()}",
+                # a worker in this process has no host to bind to and would listen everywhere
+                worker_dashboard_address=None if own_processes else "127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
+        with cluster:
             yield cluster
+
+
+@contextmanager
+def _interrupts_kept_from_children() -> Iterator[None]:
+    """Let processes started within, and by threads started within, not hear of Ctrl-C.
+
+    A terminal sends it to all processes; only this one is to answer, and ends the others.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # not on Windows
+        yield
+        return
+    # started by the first child otherwise, whose thread it leaves with signals unblocked
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import xarray as xr
 
-from daskstem.schema.dims import Q, SCAN, SCAN_X, SCAN_Y, Q_X, Q_Y
+from daskstem.schema.dims import Q_X, Q_Y, SCAN, SCAN_X, SCAN_Y, Q
 from daskstem.schema.errors import InputError
 
 PIXEL: Final = "px"

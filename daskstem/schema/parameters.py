@@ -6,6 +6,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from daskstem.schema.errors import InputError
@@ -47,13 +48,28 @@ class Increasing:
 
 
 @dataclass(frozen=True)
+class File:
+    """A path whose content is part of what the step is given."""
+
+    def __str__(self) -> str:
+        return "path of a .npy file"
+
+    def admits(self, value: Any) -> bool:
+        """Leave it to the step to read the file."""
+        return bool(value)
+
+
+Rule = Between | Increasing | File
+
+
+@dataclass(frozen=True)
 class Parameter:
     """One keyword of a step: its annotation, its default, and the rule its values obey."""
 
     name: str
     annotation: Any
     default: Any
-    rules: tuple[Between | Increasing, ...]
+    rules: tuple[Rule, ...]
 
     def checked(self, value: Any) -> Any:
         """Return ``value`` as the declared type, or raise InputError saying what is allowed."""
@@ -100,6 +116,16 @@ def checked_parameters(function: Callable[..., Any], given: Mapping[str, Any]) -
     }
 
 
+def files_of(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Path]:
+    """Return the files among a step's parameters that are there, by parameter."""
+    paths = {
+        name: Path(values[name])
+        for name, parameter in parameters_of(function).items()
+        if values.get(name) and any(isinstance(rule, File) for rule in parameter.rules)
+    }
+    return {name: path for name, path in paths.items() if path.is_file()}
+
+
 def describe(annotation: Any) -> str:
     """Say in words what an annotation admits."""
     annotation = _bare(annotation)
@@ -114,10 +140,10 @@ def describe(annotation: Any) -> str:
 
 
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:
-    rules: list[Between | Increasing] = []
+    rules: list[Rule] = []
     for part in (hint, *get_args(hint)):
         if get_origin(part) is Annotated:
-            rules += [r for r in part.__metadata__ if isinstance(r, (Between, Increasing))]
+            rules += [r for r in part.__metadata__ if isinstance(r, Rule)]
     return Parameter(name, hint, default, tuple(rules))
 
 

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
 SCHEMA_VERSION: Final = 1
@@ -27,6 +28,12 @@ def digest(content: Mapping[str, Any]) -> str:
     """
     text = json.dumps(content, sort_keys=True, default=str, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """Return a short hash of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def provenance(*, step: str, parameters: Mapping[str, Any], source: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Which positions are specimen, from how much they resemble their surroundings."""
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Literal
 
 import dask.array as da
@@ -13,9 +12,9 @@ from daskstem.kernels.background import clean_mask, signal_threshold, threshold_
 from daskstem.schema import variables
 from daskstem.schema.dims import SCAN
 from daskstem.schema.errors import InputError
-from daskstem.schema.parameters import Between
+from daskstem.schema.parameters import Between, File
+from daskstem.steps.mask_file import mask_from_file
 from daskstem.steps.step import step
-
 
 Method = Literal["signal", "triangle", "otsu", "li", "number", "mask", "none"]
 
@@ -28,7 +27,7 @@ def background(
     threshold: Annotated[float | None, Between(-1, 1)] = None,
     min_object: Annotated[int, Between(0)] = 8,
     min_hole: Annotated[int, Between(0)] = 8,
-    mask: str | None = None,
+    mask: Annotated[str | None, File()] = None,
 ) -> xr.Dataset:
     """Mask of the positions that belong to the specimen.
 
@@ -72,8 +71,9 @@ def background(
     spec = variables.signal if method == "signal" else variables.mean_similarity
     maps = da.asarray(variables.require(ds, spec).data)
     shape = tuple(ds.sizes[dim] for dim in SCAN)
-    if method == "mask":
-        kept = da.from_array(_mask_from_file(str(mask), maps.shape), chunks=(1, -1, -1))
+    if mask is not None:
+        found = mask_from_file(mask, ds, SCAN, kinds="biu", expected="booleans")
+        kept = da.from_array(found.astype(bool), chunks=(1, -1, -1))
         levels = da.full((maps.shape[0],), np.nan, chunks=1)
     else:
         find = (
@@ -109,18 +109,3 @@ def _refuse_misfit(method: str, threshold: float | None, mask: str | None) -> No
             f"method = {method!r} and mask = {mask!r}: a mask file goes with method = 'mask', "
             f"and only with it"
         )
-
-
-def _mask_from_file(path: str, shape: tuple[int, ...]) -> np.ndarray:
-    if not Path(path).is_file():
-        raise InputError(f"no mask file {path}; give the path of a .npy file of booleans")
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} is not a .npy file ({error})") from error
-    if found.shape not in (shape, shape[1:]) or found.dtype.kind not in "biu":
-        raise InputError(
-            f"{path} holds {found.shape} of {found.dtype}, expected booleans of shape "
-            f"{shape[1:]} or {shape}"
-        )
-    return np.broadcast_to(found.astype(bool), shape)

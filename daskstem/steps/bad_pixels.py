@@ -12,8 +12,8 @@ from daskstem.kernels.bad_pixels import find_bad_pixels
 from daskstem.schema import variables
 from daskstem.schema.dims import SCAN, Q
 from daskstem.schema.errors import InputError
-from daskstem.schema.parameters import Between
-from daskstem.steps.detector_file import detector_array
+from daskstem.schema.parameters import Between, File
+from daskstem.steps.mask_file import mask_from_file
 from daskstem.steps.step import step
 
 
@@ -21,7 +21,7 @@ from daskstem.steps.step import step
 def bad_pixels(
     ds: xr.Dataset,
     *,
-    mask: str | None = None,
+    mask: Annotated[str | None, File()] = None,
     n_sigma: Annotated[float, Between(0, open_low=True)] = 8.0,
     window: Annotated[int, Between(3)] = 7,
 ) -> xr.Dataset:
@@ -70,9 +70,8 @@ def bad_pixels(
     patterns = variables.require(ds, variables.patterns)
     q_shape = (ds.sizes[Q[0]], ds.sizes[Q[1]])
     if mask is not None:
-        shape = (patterns.shape[0], *q_shape)
-        found = detector_array(mask, shapes=(q_shape, shape), kinds="b", expected="booleans")
-        bad = da.from_array(np.broadcast_to(found, shape), chunks=(1, -1, -1))
+        found = mask_from_file(mask, ds, Q, kinds="b", expected="booleans")
+        bad = da.from_array(found, chunks=(1, -1, -1))
         return xr.Dataset({variables.bad_pixel.name: variables.bad_pixel.wrap(bad)})
     if window % 2 == 0:
         raise InputError(f"window = {window} has no middle pixel; choose an odd number")

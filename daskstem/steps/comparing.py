@@ -217,6 +217,11 @@ def offsets_of(ds: xr.Dataset) -> np.ndarray:
     return np.stack(pairs, axis=1).astype(np.int64)
 
 
+def footprint_reach(ds: xr.Dataset) -> int:
+    """Return how far the footprint of a Dataset's ``weights`` reaches; 0 without weights."""
+    return int(offsets_of(ds)[:, 0].max()) if variables.weights.name in ds else 0
+
+
 class _Tokenized:
     """Lets Dask name a block function's tasks by what it holds."""
 

@@ -89,9 +89,7 @@ def grow(
 def _grown(
     similarity: np.ndarray, mean: np.ndarray, mask: np.ndarray, *, threshold: float, min_size: int
 ) -> np.ndarray:
-    return grow_clusters(
-        similarity, mean, mask, NEIGHBORS, threshold=threshold, min_size=min_size
-    )
+    return grow_clusters(similarity, mean, mask, NEIGHBORS, threshold=threshold, min_size=min_size)
 
 
 def _published(

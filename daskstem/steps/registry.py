@@ -10,6 +10,7 @@ from daskstem.steps.average import average
 from daskstem.steps.background import background
 from daskstem.steps.bad_pixels import bad_pixels
 from daskstem.steps.center import center
+from daskstem.steps.comparing import footprint_reach
 from daskstem.steps.correct import correct
 from daskstem.steps.crop import crop
 from daskstem.steps.grow import grow
@@ -62,7 +63,7 @@ STEPS: Final[dict[str, Step]] = {
             group="prefilter",
             needs=(v.patterns,),
             makes=(v.weights, v.signal),
-            halo=lambda p: p["radius_px"] + 1,
+            halo=lambda p, _: p["radius_px"] + 1,
             float_rows=lambda p: p["radius_px"] + 1,
         ),
         Step(
@@ -70,8 +71,8 @@ STEPS: Final[dict[str, Step]] = {
             group="similarity",
             needs=(v.patterns, v.weights),
             makes=(v.similarity, v.mean_similarity),
-            halo=lambda p: 1,
-            float_rows=lambda p: 3,
+            halo=lambda _, ds: 1 + footprint_reach(ds),
+            float_rows=lambda _: 3,
         ),
         Step(
             background,

@@ -17,6 +17,7 @@ from daskstem.steps.comparing import (
     RawSimilarityOfBlock,
     SimilarityOfBlock,
     footprint_comparison,
+    footprint_reach,
     neighbor_comparison,
     offsets_of,
     wrap_weights,
@@ -94,10 +95,10 @@ def similarity(
         return _wrapped(found)
     weights = da.asarray(variables.require(ds, variables.weights).data)
     offsets = offsets_of(ds)
-    reach = int(offsets[:, 0].max())
     found = map_with_halo(
         SimilarityOfBlock(neighbors, offsets), patterns, weights,
-        depths=[reach + 1, 1], channels=len(NEIGHBORS), dtype=np.float32, name="similarity",
+        depths=[footprint_reach(ds) + 1, 1],
+        channels=len(NEIGHBORS), dtype=np.float32, name="similarity",
     )  # fmt: skip
     return _wrapped(found)
 

@@ -16,7 +16,7 @@ StepFunction = Callable[Concatenate[xr.Dataset, P], xr.Dataset]
 Parameters = Mapping[str, Any]
 
 
-def _none(_: Parameters) -> int:
+def _none(*_: object) -> int:
     return 0
 
 
@@ -41,7 +41,7 @@ class Step:
     reads_patterns
         Whether its tasks read patterns, rather than maps.
     halo
-        Positions around a block that a task reads too, from the parameters.
+        Positions around a block that a task reads too, from the parameters and the Dataset.
     float_rows
         Rows of float32 patterns that a task holds at once, from the parameters.
     """
@@ -52,7 +52,7 @@ class Step:
     makes: tuple[Variable, ...]
     kind: Literal["stored", "view", "table"] = "stored"
     reads_patterns: bool = True
-    halo: Callable[[Parameters], int] = _none
+    halo: Callable[[Parameters, xr.Dataset], int] = _none
     float_rows: Callable[[Parameters], int] = _none
 
     @property

@@ -13,8 +13,8 @@ from daskstem.kernels.similarity import annulus
 from daskstem.schema import variables
 from daskstem.schema.dims import Q
 from daskstem.schema.errors import InputError
-from daskstem.schema.parameters import Between
-from daskstem.steps.detector_file import detector_array
+from daskstem.schema.parameters import Between, File
+from daskstem.steps.mask_file import mask_from_file
 from daskstem.steps.step import step
 
 
@@ -26,7 +26,7 @@ def virtual(
     dark_inner_px: Annotated[float | None, Between(0)] = None,
     dark_outer_px: Annotated[float | None, Between(0, open_low=True)] = None,
     center: tuple[float, float] | None = None,
-    mask: str | None = None,
+    mask: Annotated[str | None, File()] = None,
 ) -> xr.Dataset:
     """Bright-field, dark-field and other virtual images, in one reading of the patterns.
 
@@ -79,7 +79,7 @@ def virtual(
         variables.dark_field: _ring(q_shape, inner, outer, center),
     }
     if mask is not None:
-        found = detector_array(mask, shapes=(q_shape,), kinds="biuf", expected="weights")
+        found = mask_from_file(mask, ds, Q, kinds="biuf", expected="weights", each_frame=False)[0]
         if not np.isfinite(found).all():
             raise InputError(f"{mask} holds NaN or infinite weights; weights must be numbers")
         detectors[variables.masked] = found

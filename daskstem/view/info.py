@@ -27,7 +27,8 @@ def describe(tree: xr.DataTree) -> "RenderableType":
     ----------
     tree
         A series as `daskstem.open_series` gives it; ``attrs["unfinished"]`` may name groups
-        that a stopped run left half-made.
+        that a stopped run left half-made, and ``attrs["parameters"]`` of a group may leave
+        out what has its default.
 
     Returns
     -------
@@ -42,7 +43,7 @@ def describe(tree: xr.DataTree) -> "RenderableType":
         raw = tree["raw"].to_dataset()
         frames = raw.sizes[FRAME]
         parts = [_patterns(raw), "", _axes(raw), ""]
-    return Group(*parts, _groups(tree, frames))
+    return Group(*parts, _groups(tree, frames), "", _versions(tree))
 
 
 def _patterns(raw: xr.Dataset) -> "RenderableType":
@@ -85,7 +86,7 @@ def _axis_row(raw: xr.Dataset, name: str, dim: str) -> list[str]:
 
 
 def _groups(tree: xr.DataTree, frames: int) -> "Table":
-    table = _table("group", "step", "state", "parameters", "made", "version")
+    table = _table("group", "step", "state", "made (UTC)", "parameters other than by default")
     every: dict[str, Mapping] = {name: child.attrs for name, child in tree.children.items()}
     ordered = in_order_made(every)
     first = {"raw": ordered.pop("raw")} if "raw" in ordered else {}
@@ -95,14 +96,18 @@ def _groups(tree: xr.DataTree, frames: int) -> "Table":
             name,
             str(attrs.get("step", "")),
             _state(attrs, frames),
+            str(attrs.get("time", ""))[:16].replace("T", " "),
             parameters_text(attrs.get("parameters")),
-            str(attrs.get("time", "")),
-            str(attrs.get("version", "")),
         )
     for name in tree.attrs.get("unfinished", ()):
         if name not in tree.children:
-            _add(table, str(name), "", "not finished", "", "", "")
+            _add(table, str(name), "", "not finished", "", "")
     return table
+
+
+def _versions(tree: xr.DataTree) -> str:
+    found = sorted({str(c.attrs["version"]) for c in tree.children.values() if "version" in c.attrs})
+    return f"made with daskstem {', '.join(found)}" if found else ""
 
 
 def _state(attrs: Mapping, frames: int) -> str:
@@ -125,5 +130,5 @@ def _table(*columns: str) -> "Table":
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         # Folded and not cut: half a parameter is worse than a second line.
-        table.add_column(column, overflow="fold", no_wrap=column in ("group", "step", "state"))
+        table.add_column(column, overflow="fold", no_wrap=not column.startswith("parameters"))
     return table

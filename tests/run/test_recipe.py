@@ -33,13 +33,14 @@ def test_settings_are_numbers_as_in_toml(tmp_path, text, value):
 
 def test_bare_words_and_lists_in_settings(tmp_path):
     settings = ["average.of=filtered", "prefilter.corr_range=[0.1, 0.2]", "background.method=otsu"]
-    found = {c.step.name: c.parameters for c in read_recipe(stores.recipe(tmp_path), settings).calls}
+    calls = read_recipe(stores.recipe(tmp_path), settings).calls
+    found = {call.step.name: call.parameters for call in calls}
     assert found["average"]["of"] == "filtered"
     assert found["prefilter"]["corr_range"] == (0.1, 0.2)
     assert found["background"]["method"] == "otsu"
 
 
-@pytest.mark.parametrize("setting", ["grow", "grow=1", "=1", ".x=1", "grow.=1"])
+@pytest.mark.parametrize("setting", ["grow", "grow=1", "=1", "grow.=1"])
 def test_a_setting_that_is_none_says_what_one_looks_like(tmp_path, setting):
     with pytest.raises(InputError, match="expected step.parameter=value"):
         read_recipe(stores.recipe(tmp_path), [setting])

@@ -67,9 +67,9 @@ def test_workers_that_die_again_and_again_are_said_to():
         get_worker()
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with connected(resources(workers=2), 1) as client:
-        with pytest.raises(InputError, match="workers were lost, .* continue"):
-            finished(client, [job_of(0, die)])
+    lost = pytest.raises(InputError, match="workers were lost, .* continue")
+    with connected(resources(workers=2), 1) as client, lost:
+        finished(client, [job_of(0, die)])
 
 
 def test_every_block_of_a_job_is_written_once(client, tmp_path):

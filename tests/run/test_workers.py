@@ -29,8 +29,10 @@ def test_everything_listens_on_this_machine_only_and_the_dashboard_answers(worke
             assert page.status == 200
         assert set(client.nthreads().values()) == {2}
         assert len(client.nthreads()) == workers
-        seen = client.gather(client.map(threading.get_ident, range(20), pure=False))
-    assert psutil.Process().children(recursive=True) == []
+        seen = client.gather(client.map(lambda _: threading.get_ident(), range(20), pure=False))
+    commands = [child.cmdline() for child in psutil.Process().children(recursive=True)]
+    # Python keeps one process that looks after semaphores, as long as this one lives
+    assert [c for c in commands if not any("resource_tracker" in word for word in c)] == []
     assert len(set(seen)) <= 2 * workers
 
 
@@ -38,11 +40,12 @@ def test_a_chosen_link_to_the_dashboard_is_kept():
     import dask
 
     link = "/proxy/{port}/status"
-    with dask.config.set({"distributed.dashboard.link": link}), connected(resources(workers=1)) as c:
-        assert c.dashboard_link.startswith("/proxy/")
+    available = resources(workers=1)
+    with dask.config.set({"distributed.dashboard.link": link}), connected(available) as client:
+        assert client.dashboard_link.startswith("/proxy/")
 
 
-@pytest.mark.parametrize("limit", ["much", "-1GB", "0", "", "4 apples"])
+@pytest.mark.parametrize("limit", ["much", "-1GB", "0", "4 apples"])
 def test_a_memory_limit_that_is_no_size_is_refused(limit):
     with pytest.raises(InputError, match="--memory-limit"):
         resources(memory_limit=limit)

@@ -72,6 +72,16 @@ def test_a_mask_from_a_file_is_taken(tmp_path, whole_series):
     np.testing.assert_array_equal(made["mask"], np.broadcast_to(saved, (2, *SCAN)))
 
 
+def test_masks_of_each_frame_go_by_the_frame_coordinate(tmp_path):
+    saved = np.random.default_rng(1).random((5, *SCAN)) < 0.5
+    np.save(tmp_path / "mask.npy", saved)
+    ds = similar().expand_dims(frame=[3])
+    made = daskstem.background(
+        ds, method="mask", mask=str(tmp_path / "mask.npy"), min_object=0, min_hole=0
+    )
+    np.testing.assert_array_equal(made["mask"], saved[3:4])
+
+
 def test_a_mask_of_another_shape_is_refused(tmp_path):
     np.save(tmp_path / "mask.npy", np.ones((3, 4), bool))
     with pytest.raises(InputError, match=r"holds \(3, 4\) of bool, expected booleans of shape"):

@@ -69,7 +69,5 @@ def test_a_mask_file_is_taken_as_it_is(tmp_path, shape):
 @pytest.mark.parametrize("mask", [np.zeros((28, 24), bool), np.zeros((24, 28))])
 def test_a_mask_file_that_does_not_fit_is_refused(tmp_path, mask):
     np.save(tmp_path / "mask.npy", mask)
-    with pytest.raises(
-        InputError, match=r"expected booleans of shape \(24, 28\) or \(2, 24, 28\)"
-    ):
+    with pytest.raises(InputError, match=r"expected booleans of shape \(24, 28\) or one such"):
         daskstem.bad_pixels(counted(noise()), mask=str(tmp_path / "mask.npy"))

@@ -1,0 +1,146 @@
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+import daskstem
+from daskstem.io.layout import ArraySpec
+from daskstem.io.store import (
+    begin_group,
+    create_root,
+    finish_frames,
+    finish_group,
+    finished_frames,
+    group_names,
+    is_finished,
+    open_group,
+    open_root,
+    remove_group,
+)
+from daskstem.io.writing import sole_writer
+from daskstem.schema.errors import InputError
+from tests import stores
+
+COORDINATES = {
+    "frame": xr.Variable(("frame",), np.arange(2)),
+    "name": xr.Variable(("frame",), np.array(["a", "longer"]), {"units": "text"}),
+}
+
+
+@pytest.fixture
+def root(tmp_path):
+    return create_root(tmp_path / "s.zarr")
+
+
+def begun(root, name="made", **attrs):
+    spec = ArraySpec(("frame", "scan_x"), (2, 5), np.dtype("f4"), chunks=(1, 5))
+    return begin_group(root, name, {"x": spec}, COORDINATES, attrs)
+
+
+def test_a_group_is_finished_when_it_says_so(root):
+    group = begun(root, key="k")
+    assert not is_finished(root, "made")
+    finish_frames(group, [1])
+    finish_frames(group, [0])
+    assert finished_frames(root["made"]) == [0, 1]
+    finish_group(group)
+    assert is_finished(root, "made")
+    assert not is_finished(root, "other")
+
+
+def test_texts_and_units_come_back_as_they_were(root):
+    finish_group(begun(root))
+    found = open_group(root, "made")
+    assert found["name"].values.tolist() == ["a", "longer"]
+    assert found["name"].dtype.kind == "U"
+    assert found["name"].attrs == {"units": "text"}
+
+
+def test_a_group_is_built_aside_and_replaces_the_one_before(root, monkeypatch):
+    begun(root, key="old")
+    monkeypatch.setattr(ArraySpec, "create", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        begun(root, key="new")
+    assert "made" not in group_names(root)
+    monkeypatch.undo()
+    assert begun(root, key="new").attrs["key"] == "new"
+    assert group_names(root) == ["made"]
+
+
+def test_what_a_killed_writer_left_is_neither_opened_nor_kept(root, tmp_path):
+    begun(root)
+    place = tmp_path / "s.zarr"
+    empty = json.dumps({"zarr_format": 3, "node_type": "group"})
+    for left in (".made.building", ".gone.removed"):
+        (place / left).mkdir()
+        (place / left / "zarr.json").write_text(empty)
+    (place / "zarr.x.partial").write_text("half")
+    assert group_names(root) == ["made"]
+    with sole_writer(root):
+        assert {path.name for path in place.iterdir()} == {"zarr.json", "made"}
+
+
+def test_a_folder_that_a_killed_writer_had_just_begun_can_be_used(tmp_path):
+    (tmp_path / "s.zarr").mkdir()
+    (tmp_path / "s.zarr" / "zarr.1f.partial").write_text("{")
+    assert group_names(create_root(tmp_path / "s.zarr")) == []
+
+
+def test_one_writer_at_a_time(root):
+    refused = pytest.raises(InputError, match="another process is writing")
+    with sole_writer(root), refused, sole_writer(root):
+        pass
+    with sole_writer(root):
+        pass
+
+
+def test_files_of_the_desktop_do_not_matter(tmp_path):
+    store = stores.converted(tmp_path, (1, 5, 6, 8, 8))
+    for place in (store, store / "raw"):
+        (place / ".DS_Store").write_bytes(b"1")
+        (place / "Thumbs.db").write_bytes(b"1")
+    assert set(daskstem.open_series(store).children) == {"raw"}
+
+
+def test_a_range_of_frames_is_cut_out_of_everything_along_frame(tmp_path):
+    root = open_root(stores.converted(tmp_path, (3, 5, 6, 8, 8)))
+    one = open_group(root, "raw", frames=slice(1, 2))
+    assert one["frame"].values.tolist() == [1]
+    expected = np.load(tmp_path / "series.npy")[1:2]
+    np.testing.assert_array_equal(one["patterns"], expected)
+
+
+def test_opening_reads_no_patterns(tmp_path):
+    store = stores.converted(tmp_path, (2, 5, 6, 8, 8))
+    for path in (store / "raw" / "patterns" / "c").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"rotten")
+    assert daskstem.open_series(store)["raw"].dataset["patterns"].shape == (2, 5, 6, 8, 8)
+
+
+def test_unfinished_groups_are_named_and_not_opened(tmp_path):
+    store = stores.converted(tmp_path, (2, 5, 6, 8, 8))
+    begun(open_root(store, mode="r+"))
+    tree = daskstem.open_series(store)
+    assert tree.attrs["unfinished"] == ["made"]
+    assert set(tree.children) == {"raw"}
+
+
+def test_a_removed_group_is_gone_from_the_gathered_metadata(root):
+    finish_group(begun(root))
+    finish_group(begun(root, "kept"))
+    remove_group(root, "made")
+    remove_group(root, "made")
+    assert set(zarr.open_group(root.store_path).group_keys()) == {"kept"}
+
+
+def test_a_store_of_the_first_version_is_opened(tmp_path):
+    store = stores.converted(tmp_path, (1, 5, 6, 8, 8))
+    document = store / "zarr.json"
+    content = json.loads(document.read_text())
+    assert content["attributes"]["daskstem_schema"] == 1
+    del content["attributes"]["daskstem_version"]
+    document.write_text(json.dumps(content))
+    assert "raw" in daskstem.open_series(store).children
