@@ -75,9 +75,9 @@ def test_a_killed_run_is_continued_to_the_same_bytes(undisturbed, tmp_path):
     total = changes["run"]
     # the last ones fall into the table and into what records the end
     ends = killed_before(
-        [*moments(total, 8), total // 6, total // 10, total // 30, 9, 4], store, "run", *given
+        [*moments(total, 7), total // 6, total // 30, 9], store, "run", *given
     )
-    assert ends.count("killed") >= 6
+    assert ends.count("killed") >= 5
     stores.assert_same_store(store, folder / "run.zarr")
 
 
@@ -89,11 +89,12 @@ def test_a_killed_replacement_is_continued_to_the_same_bytes(undisturbed, tmp_pa
     recipe = folder / "small.toml"
     total = killed_before([], expected, "run", recipe, expected, *change)[-1]
     # while old products are moved away, while they are deleted, while new ones are made
-    ends = killed_before([2, 5, 40, total // 2], store, "run", recipe, store, *change)
-    assert ends.count("killed") >= 3
+    ends = killed_before([3, 40, total // 2], store, "run", recipe, store, *change)
+    assert ends.count("killed") >= 2
     stores.assert_same_store(store, expected)
 
 
+@pytest.mark.slow
 def test_killed_processes_leave_nothing_running_or_locked(undisturbed, tmp_path):
     folder, _ = undisturbed
     store = shutil.copytree(folder / "raw.zarr", tmp_path / "run.zarr")

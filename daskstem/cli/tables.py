@@ -29,7 +29,7 @@ def show_plan(plan: Plan) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("stage", "state"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("tasks/frame", "read", "halo", "memory/task", "disk, at most"):
+    for heading in ("tasks", "read", "halo", "memory", "disk"):
         table.add_column(heading, justify="right")
     for stage in plan.stages:
         table.add_row(
@@ -48,7 +48,8 @@ def show_plan(plan: Plan) -> None:
     console.print(
         f"{plan.n_frames} {frames}, {plan.threads} {threads} per worker, "
         f"{size_text(plan.memory_bytes)} of memory over all processes, "
-        f"{size_text(plan.disk_free)} of disk free"
+        f"{size_text(plan.disk_free)} of disk free\n"
+        f"tasks are those of a frame, memory is that of a task, disk is at most"
     )
 
 

@@ -1,10 +1,13 @@
 """What a store holds, unfinished groups included."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from daskstem.io.store import group_names, open_group, open_root
+from daskstem.run.simulate import simulate
 from daskstem.schema.parameters import parameters_of
 from daskstem.steps.registry import STEPS
 
@@ -27,10 +30,12 @@ def inspected(store: str | Path) -> xr.DataTree:
 
 
 def _with_changes_only(ds: xr.Dataset) -> xr.Dataset:
-    step = STEPS.get(str(ds.attrs.get("step")))
-    if step is None:
+    functions: dict[str, Callable[..., Any]] = {n: step.function for n, step in STEPS.items()}
+    functions[simulate.__name__] = simulate
+    made_by = functions.get(str(ds.attrs.get("step")))
+    if made_by is None:
         return ds
-    defaults = {name: p.default for name, p in parameters_of(step.function).items()}
+    defaults = {name: p.default for name, p in parameters_of(made_by).items()}
     changed = {
         name: value
         for name, value in dict(ds.attrs.get("parameters", {})).items()

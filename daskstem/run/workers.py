@@ -13,7 +13,7 @@ from typing import Final
 
 import dask
 from dask.utils import parse_bytes
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Security
 from distributed.utils import silence_logging_cmgr
 
 from daskstem.schema.errors import InputError
@@ -129,6 +129,12 @@ def _interrupts_kept_from_children() -> Iterator[None]:
 
 @contextmanager
 def _running(address: str) -> Iterator[Client]:
+    certified = Security().get_connection_args("client").get("ssl_context") is not None
+    if address.startswith("tls://") and not certified:
+        raise InputError(
+            f"{address} wants TLS and no certificates are configured; set "
+            f"DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..__TLS__CLIENT__CERT and ..__TLS__CLIENT__KEY"
+        )
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:

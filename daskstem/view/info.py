@@ -86,7 +86,7 @@ def _axis_row(raw: xr.Dataset, name: str, dim: str) -> list[str]:
 
 
 def _groups(tree: xr.DataTree, frames: int) -> "Table":
-    table = _table("group", "step", "state", "made (UTC)", "parameters other than by default")
+    table = _table("group", "step", "state", "made (UTC)", "parameters")
     every: dict[str, Mapping] = {name: child.attrs for name, child in tree.children.items()}
     ordered = in_order_made(every)
     first = {"raw": ordered.pop("raw")} if "raw" in ordered else {}
@@ -106,8 +106,9 @@ def _groups(tree: xr.DataTree, frames: int) -> "Table":
 
 
 def _versions(tree: xr.DataTree) -> str:
-    found = sorted({str(c.attrs["version"]) for c in tree.children.values() if "version" in c.attrs})
-    return f"made with daskstem {', '.join(found)}" if found else ""
+    found = {str(child.attrs.get("version", "")) for child in tree.children.values()} - {""}
+    made = [f"made with daskstem {', '.join(sorted(found))}"] if found else []
+    return "; ".join([*made, "parameters that have their defaults are left out"])
 
 
 def _state(attrs: Mapping, frames: int) -> str:
@@ -130,5 +131,5 @@ def _table(*columns: str) -> "Table":
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         # Folded and not cut: half a parameter is worse than a second line.
-        table.add_column(column, overflow="fold", no_wrap=not column.startswith("parameters"))
+        table.add_column(column, overflow="fold", no_wrap=column != "parameters")
     return table

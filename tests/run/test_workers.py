@@ -57,3 +57,9 @@ def test_what_may_be_used_is_what_was_said():
     assert resources().memory_limit < psutil.virtual_memory().total
     with pytest.raises(InputError, match="--workers 0"):
         resources(workers=0)
+
+
+def test_tls_without_certificates_says_what_to_set():
+    available = resources(scheduler="tls://127.0.0.1:9")
+    with pytest.raises(InputError, match="TLS__CA_FILE"), connected(available):
+        pass

@@ -1,0 +1,25 @@
+import json
+
+from daskstem.io.store import begin_group, open_root
+from daskstem.run.execute import run_step
+from daskstem.run.inspect import inspected
+from tests import stores
+
+
+def test_only_parameters_that_differ_from_the_defaults_are_kept(tmp_path):
+    store = stores.converted(tmp_path, (1, 9, 10, 16, 18))
+    given = {"radius_px": 2, "corr_range": [0.85, 0.95], "edge_px": 1, "sigma_px": 1.0}
+    run_step("prefilter", store, parameters=given, quiet=True, workers=1)
+    attrs = inspected(store)["prefilter"].attrs
+    assert attrs["parameters"].keys() <= {"radius_px", "edge_px", "sigma_px", "corr_range"}
+    assert attrs["parameters"]["edge_px"] == 1
+    stored = json.loads((store / "prefilter" / "zarr.json").read_text())["attributes"]
+    assert len(stored["parameters"]) > len(attrs["parameters"])
+
+
+def test_unfinished_groups_are_looked_at_too(tmp_path):
+    store = stores.converted(tmp_path, (1, 5, 6, 8, 8))
+    begin_group(open_root(store, mode="r+"), "half", {}, {}, {"step": "other"})
+    tree = inspected(store)
+    assert set(tree.children) == {"raw", "half"}
+    assert tree["half"].attrs["finished"] is False
