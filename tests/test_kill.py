@@ -74,9 +74,7 @@ def test_a_killed_run_is_continued_to_the_same_bytes(undisturbed, tmp_path):
     given = (folder / "small.toml", store, "--workers", 1)
     total = changes["run"]
     # the last ones fall into the table and into what records the end
-    ends = killed_before(
-        [*moments(total, 7), total // 6, total // 30, 9], store, "run", *given
-    )
+    ends = killed_before([*moments(total, 7), total // 6, total // 30, 9], store, "run", *given)
     assert ends.count("killed") >= 5
     stores.assert_same_store(store, folder / "run.zarr")
 
