@@ -47,11 +47,6 @@ def arina_by_hand():
     return np.where(patterns >= (2**32 - 1) // 64, 0, patterns).reshape(4, 4, 24, 24)
 
 
-def cryo():
-    with h5py.File(DATA / "measured_cryo_64x64x256x256.h5") as file:
-        return file["entry/data/data"][:3, :9]
-
-
 TRUTHS = {
     "blockfile": (BLOCKFILE, {}, lambda: eager(BLOCKFILE, "blockfile")),
     "merlin": (MERLIN, {}, lambda: eager(MERLIN, "quantumdetector")),
@@ -117,8 +112,11 @@ def test_bitshuffled_patterns_are_what_h5py_reads():
     source = open_source(DATA / "measured_cryo_64x64x256x256.h5")
     assert source.shape == (1, 64, 64, 256, 256)
     assert source.dtype == np.uint8
-    region = (slice(0, 1), slice(0, 3), slice(0, 9), slice(0, 256), slice(0, 256))
-    np.testing.assert_array_equal(source.read(region)[0], cryo())
+    with h5py.File(DATA / "measured_cryo_64x64x256x256.h5") as file:
+        for row in range(0, 64, 16):
+            rows = slice(row, row + 16)
+            region = (slice(0, 1), rows, *(slice(0, size) for size in source.shape[2:]))
+            np.testing.assert_array_equal(source.read(region)[0], file["entry/data/data"][rows])
 
 
 @pytest.mark.parametrize("name", TRUTHS)
