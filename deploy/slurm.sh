@@ -35,6 +35,9 @@ export DASK_DISTRIBUTED__COMM__TLS__CA_FILE=$ca
 export DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT=$cert
 export DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY=$key
 
+# Dask's sampling profiler can lock up Python 3.11 for good (cpython#106883).
+export DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=false
+
 started=()
 trap 'kill "${started[@]}" 2>/dev/null || true; wait' EXIT
 

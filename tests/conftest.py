@@ -1,10 +1,16 @@
 """What all tests may ask for."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import dask
 import pytest
+
+# Dask's sampling profiler can lock up Python 3.11 for good (cpython#106883); the environment
+# is for the schedulers and workers that tests start.
+os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "false"
+dask.config.set({"distributed.worker.profile.enabled": False})
 
 SHARED_DATA = Path(__file__).resolve().parents[1] / "../shared/data"
 

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,9 +88,13 @@ def connected(available: Resources, threads: int | None = None) -> Iterator[Clie
 def _local_cluster(available: Resources, threads: int) -> Iterator[LocalCluster]:
     own_processes = available.workers > 1
     key = "distributed.dashboard.link"
-    # the link names the machine otherwise, on whose address nothing listens
-    link = str(dask.config.get(key)).replace("{host}", "127.0.0.1")
-    with dask.config.set({key: link}), warnings.catch_warnings():
+    settings = {
+        # the link names the machine otherwise, on whose address nothing listens
+        key: str(dask.config.get(key)).replace("{host}", "127.0.0.1"),
+        # sampling other threads' frames can lock up Python 3.11 for good (cpython#106883)
+        "distributed.worker.profile.enabled": sys.version_info >= (3, 12),
+    }
+    with dask.config.set(settings), warnings.catch_warnings():
         # without a free port for the dashboard distributed takes another one and says so
         warnings.filterwarnings("ignore", message="Port .* is already in use")
         with _interrupts_kept_from_children():

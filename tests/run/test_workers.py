@@ -1,3 +1,4 @@
+import sys
 import threading
 import urllib.request
 
@@ -63,3 +64,12 @@ def test_tls_without_certificates_says_what_to_set():
     available = resources(scheduler="tls://127.0.0.1:9")
     with pytest.raises(InputError, match="TLS__CA_FILE"), connected(available):
         pass
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="mended in Python 3.12")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_samples_the_frames_of_other_threads(workers):
+    with connected(resources(workers=workers), threads=1) as client:
+        sampling = client.run(lambda dask_worker: "profile" in dask_worker.periodic_callbacks)
+        assert sampling
+        assert not any(sampling.values())
