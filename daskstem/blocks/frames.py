@@ -9,7 +9,7 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-FAN_IN = 8
+from daskstem.blocks.tree import join_tree
 
 
 def map_frames(
@@ -91,13 +91,9 @@ def reduce_frames(
                 keys.append((f"{key}-block", frame, i, j))
                 graph[keys[-1]] = (partial(_on_frame, chunk, inner=True),
                                    (blocks.name, frame, i, j, 0, 0))  # fmt: skip
-        level = 0
-        while len(keys) > FAN_IN:
-            groups = [keys[n : n + FAN_IN] for n in range(0, len(keys), FAN_IN)]
-            keys = [(f"{key}-join", frame, level, n) for n in range(len(groups))]
-            graph |= {k: (combine, group) for k, group in zip(keys, groups, strict=True)}
-            level += 1
-        graph[(key, frame, *(0,) * len(shape))] = (partial(_last, combine), keys)
+        joins, left = join_tree(combine, keys, name=f"{key}-join", place=(frame,))
+        graph |= joins
+        graph[(key, frame, *(0,) * len(shape))] = (partial(_last, combine), left)
     layers = HighLevelGraph.from_collections(key, graph, dependencies=[blocks])
     chunks = ((1,) * blocks.shape[0], *((n,) for n in shape))
     return da.Array(layers, key, chunks, meta=np.empty((0,) * (1 + len(shape)), dtype))

@@ -6,15 +6,14 @@ Each block sums only the groups it holds; a tree of tasks joins them; the last o
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import dask.array as da
 import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-FAN_IN: Final = 8
-"""Partial results joined by one task: few levels, and few partials waiting for each other."""
+from daskstem.blocks.tree import join_tree
 
 
 @dataclass(frozen=True)
@@ -83,14 +82,10 @@ def group_means(
     token = tokenize(name, finalize, n_groups, *tasks)
     sums, joined = f"{name}-{token}", f"{name}-join-{token}"
     graph: dict[Any, Any] = {(sums, i): task for i, task in enumerate(tasks)}
-    level, keys = 0, list(graph)
-    while len(keys) > FAN_IN:
-        groups = [keys[i : i + FAN_IN] for i in range(0, len(keys), FAN_IN)]
-        keys = [(joined, level, i) for i in range(len(groups))]
-        graph |= {key: (join_sums, group) for key, group in zip(keys, groups, strict=True)}
-        level += 1
+    joins, left = join_tree(join_sums, list(graph), name=joined, place=())
+    graph |= joins
     means, numbers = f"{name}-mean-{token}", f"{name}-residual-{token}"
-    graph[(joined, "all")] = (partial(_finish, finalize), keys)
+    graph[(joined, "all")] = (partial(_finish, finalize), left)
     base = HighLevelGraph.from_collections(sums, graph, dependencies=dependencies)
     # Dask finds what an array is made of by the layer that bears the array's name
     last: dict[str, Any] = {

@@ -28,7 +28,7 @@ from daskstem.io.stored import StoredArray, local_folder, missing_chunks
 from daskstem.io.writing import clear_partial, sole_writer
 from daskstem.run.plan import fitting_threads
 from daskstem.run.progress import Reporter
-from daskstem.run.stages import same_history
+from daskstem.run.stages import raw_patterns, same_history
 from daskstem.run.tasks import FrameJob, run_frames, write_block
 from daskstem.run.workers import connected, resources
 from daskstem.schema import variables
@@ -189,20 +189,13 @@ def _is_complete(root: zarr.Group, key: str) -> bool:
     group = root[RAW]
     if not isinstance(group, zarr.Group) or not is_finished(root, RAW):
         return False
-    return len(_complete_frames(group)) == _patterns(group).shape[0]
+    return len(_complete_frames(group)) == raw_patterns(group).shape[0]
 
 
 def _complete_frames(group: zarr.Group) -> list[int]:
     """Return the frames that are finished and have lost no file since."""
-    array = _patterns(group)
+    array = raw_patterns(group)
     return [frame for frame in finished_frames(group) if not missing_chunks(array, frame)]
-
-
-def _patterns(group: zarr.Group) -> zarr.Array:
-    array = group[variables.patterns.name]
-    if not isinstance(array, zarr.Array):
-        raise TypeError("patterns is not an array")
-    return array
 
 
 def _frame_done(group: zarr.Group, progress: Any, total: int, job: FrameJob, _: Any) -> None:
@@ -251,7 +244,7 @@ def source_coordinates(source: PatternSource) -> dict[str, xr.Variable]:
 
 
 def _job(group: zarr.Group, source: PatternSource, frame: int, n_bytes: int) -> FrameJob:
-    array = _patterns(group)
+    array = raw_patterns(group)
     tiles = scan_tiling(source.shape, source.dtype)
     graph: dict[Any, Any] = {}
     keys: dict[Any, int] = {}

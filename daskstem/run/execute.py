@@ -32,8 +32,10 @@ from daskstem.run.progress import Reporter, StageProgress
 from daskstem.run.recipe import Recipe, read_recipe, recipe_for_step
 from daskstem.run.stages import (
     Stage,
+    frame_bytes,
     frame_dataset,
     longest_recipe,
+    raw_patterns,
     remove_stale,
     same_history,
     stages,
@@ -205,9 +207,10 @@ def _run(
 
 def summary_of(root: zarr.Group, store: Path, seconds: dict[str, float]) -> RunSummary:
     """Read the key figures of a store."""
-    patterns: Any = root[f"{RAW}/{variables.patterns.name}"]
-    average = "clusters"
-    made: Any = root[f"{average}/pattern"] if is_finished(root, average) else None
+    patterns = raw_patterns(root[RAW])
+    clusters = STEPS["average"].group
+    done = is_finished(root, clusters)
+    made: Any = root[f"{clusters}/{variables.pattern.name}"] if done else None
     return RunSummary(
         store=store,
         positions=int(np.prod(patterns.shape[:3])),
@@ -229,7 +232,7 @@ def _run_stage(
     if stage.kind == "table":
         run_table(root, stage, client, reporter, available.memory_limit)
         return True
-    n_frames = int(root[f"{RAW}/patterns"].shape[0])  # type: ignore[union-attr]
+    n_frames = raw_patterns(root[RAW]).shape[0]
     ds = frame_dataset(root, stage.before, 0)
     first = stage.made_from(ds)
     groups = _groups(root, stage, ds, first, n_frames)
@@ -325,8 +328,7 @@ def _raw_coordinates(root: zarr.Group) -> dict[Any, xr.DataArray]:
 
 def _bytes_per_frame(root: zarr.Group, stage: Stage, made: xr.Dataset) -> int:
     if stage.reads_patterns:
-        patterns: Any = root[f"{RAW}/{variables.patterns.name}"]
-        return int(patterns.nbytes // patterns.shape[0])
+        return frame_bytes(raw_patterns(root[RAW]))
     return int(sum(array.nbytes for array in made.data_vars.values()))
 
 

@@ -14,7 +14,7 @@ import zarr
 
 from daskstem.chunks.tiling import halo_factor, windows
 from daskstem.io.store import RAW, open_group
-from daskstem.run.stages import Stage, updated
+from daskstem.run.stages import Stage, raw_patterns, updated
 from daskstem.run.workers import Resources
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME, SCAN, Q
@@ -82,7 +82,7 @@ def make_plan(root: zarr.Group, found: list[Stage], available: Resources) -> Pla
         If a step refuses its input, memory is too small for one task, or the disk for the
         products.
     """
-    n_frames = int(root[f"{RAW}/patterns"].shape[0])  # type: ignore[union-attr]
+    n_frames = raw_patterns(root[RAW]).shape[0]
     ds = open_group(root, RAW, frames=slice(0, 1)).drop_attrs(deep=False)
     planned = []
     for stage in found:

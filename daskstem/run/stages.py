@@ -65,10 +65,18 @@ class Stage:
 
     def is_done(self, root: zarr.Group) -> bool:
         """Whether every product is in the store, finished, made exactly so."""
-        return all(
+        return all(self._products_done(root))
+
+    def is_partly_done(self, root: zarr.Group) -> bool:
+        """Whether some products are in the store and others are not."""
+        done = self._products_done(root)
+        return any(done) and not all(done)
+
+    def _products_done(self, root: zarr.Group) -> list[bool]:
+        return [
             is_finished(root, call.step.group) and same_history(root, call.step.group, made["key"])
             for call, made in zip(self.calls, self.provenance, strict=True)
-        )
+        ]
 
 
 def stages(recipe: Recipe, root: zarr.Group) -> list[Stage]:
@@ -87,7 +95,7 @@ def stages(recipe: Recipe, root: zarr.Group) -> list[Stage]:
                 recipe.calls[start:stop], recipe.calls[:start], tuple(described[start:stop])
             )
             alone = stop == start + 1
-            if alone or not _partly_done(stage, root):
+            if alone or not stage.is_partly_done(root):
                 break
             stop -= 1
         found.append(stage)
@@ -120,6 +128,19 @@ def histories(recipe: Recipe, raw_key: str) -> list[dict[str, Any]]:
             keys[spec.name] = history["key"]
             stored[spec.name] = {**made_from, **own}
     return described
+
+
+def raw_patterns(raw: zarr.Group | zarr.Array) -> zarr.Array:
+    """Return the patterns in a store's group ``raw``."""
+    array = raw[variables.patterns.name] if isinstance(raw, zarr.Group) else raw
+    if not isinstance(array, zarr.Array):
+        raise TypeError(f"{variables.patterns.name} is not an array")
+    return array
+
+
+def frame_bytes(patterns: zarr.Array) -> int:
+    """Return the bytes of one frame of patterns."""
+    return int(patterns.nbytes // patterns.shape[0])
 
 
 def remove_stale(root: zarr.Group) -> list[str]:
@@ -183,9 +204,3 @@ def same_history(root: zarr.Group, group: str, key: str) -> bool:
 def _fusible(calls: tuple[StepCall, ...]) -> int:
     names = tuple(call.step.name for call in calls)
     return max((len(f.names) for f in FUSIONS if names[: len(f.names)] == f.names), default=1)
-
-
-def _partly_done(stage: Stage, root: zarr.Group) -> bool:
-    done = [is_finished(root, call.step.group) and same_history(root, call.step.group, made["key"])
-            for call, made in zip(stage.calls, stage.provenance, strict=True)]  # fmt: skip
-    return any(done) and not all(done)

@@ -20,10 +20,11 @@ from daskstem.io.store import (
 )
 from daskstem.io.writing import clear_partial, writing
 from daskstem.run.progress import Reporter
-from daskstem.run.stages import Stage, frame_dataset, same_history
+from daskstem.run.stages import Stage, frame_bytes, frame_dataset, raw_patterns, same_history
 from daskstem.run.tasks import FrameJob, run_frames
 from daskstem.schema import variables
 from daskstem.schema.dims import CLUSTER, Q
+from daskstem.steps.registry import STEPS
 
 CHUNK_BYTES: Final = 4 * 2**20
 """Patterns of a few clusters together, so that a long series makes not too many files."""
@@ -51,7 +52,7 @@ def run_table(
     frames: a frame that is written again gives the same bytes.
     """
     call, history = stage.calls[0], stage.provenance[0]
-    counts = open_group(root, "segments")[variables.n_clusters.name].values
+    counts = open_group(root, STEPS["grow"].group)[variables.n_clusters.name].values
     stops = np.cumsum(counts)
     rows = Rows(tuple(int(n) for n in stops - counts), int(stops[-1]) if len(stops) else 0)
     parameters = {**call.parameters, "batch_clusters": _batch(root, call.parameters, memory_limit)}
@@ -60,7 +61,7 @@ def run_table(
         clear_partial(group)
     else:
         group = _new_table(root, stage, rows.total, history)
-    n_bytes = _frame_bytes(root)
+    n_bytes = frame_bytes(raw_patterns(root[RAW]))
     todo = [frame for frame in range(len(counts)) if frame not in finished_frames(group)]
 
     def jobs() -> Iterator[FrameJob]:
@@ -155,16 +156,11 @@ def _new_table(root: zarr.Group, stage: Stage, total: int, history: dict[str, An
     )
 
 
-def _frame_bytes(root: zarr.Group) -> int:
-    patterns: Any = root[f"{RAW}/{variables.patterns.name}"]
-    return int(patterns.nbytes // patterns.shape[0])
-
-
 def _batch(root: zarr.Group, parameters: dict[str, Any], memory_limit: int) -> int:
     """Clusters summed at once, so that partial sums stay in an eighth of the memory."""
     if parameters["batch_clusters"] is not None:
         return int(parameters["batch_clusters"])
-    patterns: Any = root[f"{RAW}/{variables.patterns.name}"]
+    patterns = raw_patterns(root[RAW])
     ways = 2 if parameters["of"] == "filtered" else 1
     # a sum in float64 stands about twice in blocks that wait to be joined, once joined
     each = 3 * 8 * ways * int(np.prod(patterns.shape[3:]))

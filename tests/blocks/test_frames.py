@@ -2,7 +2,8 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from daskstem.blocks.frames import FAN_IN, map_frames, reduce_frames
+from daskstem.blocks.frames import map_frames, reduce_frames
+from daskstem.blocks.tree import FAN_IN
 
 MAPS = np.random.default_rng(0).random((3, 7, 9))
 

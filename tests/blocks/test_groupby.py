@@ -5,7 +5,8 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from daskstem.blocks.groupby import FAN_IN, GroupSums, group_means, join_sums
+from daskstem.blocks.groupby import GroupSums, group_means, join_sums
+from daskstem.blocks.tree import FAN_IN
 
 
 def part(groups, seed):
