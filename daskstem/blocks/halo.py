@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Any
 
 import dask.array as da
@@ -11,7 +12,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from daskstem.blocks.sources import BlockSource, source_of
-from daskstem.chunks.tiling import Window, windows
+from daskstem.chunks.tiling import Window, joined_blocks, windows
 from daskstem.schema.errors import InputError
 
 BlockFunction = Callable[..., np.ndarray]
@@ -29,7 +30,8 @@ def map_with_halo(
     """Apply a kernel to every block of a scan with its halo, lazily.
 
     One function, two ways in, same numbers. If every array is stored, each task reads its
-    own block and halo: one task per block. Otherwise the halos go through
+    own block and halo: one task per block, or per few that are joined so that their
+    halos weigh less. Otherwise the halos go through
     ``dask.array.overlap``, which makes about ten.
 
     Parameters
@@ -58,7 +60,7 @@ def map_with_halo(
     """
     token = tokenize(function, [array.name for array in arrays], list(depths), channels, dtype)
     key = f"{name}-{token}"
-    placed = place(arrays, depths)
+    placed = place(arrays, depths, join=True)
     n_frames = arrays[0].shape[0]
     graph = {
         (key, frame, *block.index, 0): block.task(partial(_one_frame, function))
@@ -101,8 +103,12 @@ class PlacedArrays:
             yield HaloedBlock(index, here, tuple(inputs))
 
 
-def place(arrays: Sequence[da.Array], depths: Sequence[int]) -> PlacedArrays:
+def place(
+    arrays: Sequence[da.Array], depths: Sequence[int], *, join: bool = False
+) -> PlacedArrays:
     """Cut arrays (frame, scan_y, scan_x, ...) into the blocks of the first one.
+
+    Stored blocks are joined where ``join`` says so, to have less halo.
 
     Raises
     ------
@@ -113,6 +119,9 @@ def place(arrays: Sequence[da.Array], depths: Sequence[int]) -> PlacedArrays:
     scan_chunks = (arrays[0].chunks[1], arrays[0].chunks[2])
     if len(found) == len(arrays):
         ways = tuple(_FromSource(source) for source in found)
+        if join:
+            position_bytes = prod(arrays[0].shape[3:]) * arrays[0].dtype.itemsize
+            scan_chunks = joined_blocks(scan_chunks, max(depths), position_bytes)
         return PlacedArrays(scan_chunks, tuple(depths), ways, ())
     whole = [_one_frame_per_chunk(array, scan_chunks, max(depths)) for array in arrays]
     overlapped = tuple(

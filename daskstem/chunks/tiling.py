@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import ceil, prod
 from typing import Final
 
 TARGET_BLOCK_BYTES: Final = 80 * 2**20
 """A block of 32 x 32 positions on a 192 x 192 detector of uint16 is 75 MB."""
+LARGEST_HALOED_BYTES: Final = 448 * 2**20
+"""64 x 64 positions with a halo of 6 on that detector are 426 MB and read 1.4 times."""
+FEWEST_BLOCKS: Final = 4
+MOST_JOINED: Final = 4
 LARGEST_SIDE: Final = 64
 SMALLEST_SIDE: Final = 16
 INNER_SIDE: Final = 4
@@ -54,11 +59,55 @@ def tiling(scan_shape: tuple[int, int], pattern_bytes: int) -> Tiling:
     side = LARGEST_SIDE
     while side > SMALLEST_SIDE and side * side * pattern_bytes > TARGET_BLOCK_BYTES:
         side //= 2
-    while side > SMALLEST_SIDE and prod(ceil(size / side) for size in scan_shape) < 4:
+    while side > SMALLEST_SIDE and prod(ceil(size / side) for size in scan_shape) < FEWEST_BLOCKS:
         side //= 2
     # a shard must be a whole number of inner chunks, also where the scan is narrower
     height, width = (min(side, _round_up(size, INNER_SIDE)) for size in scan_shape)
     return Tiling(scan_shape, (height, width), (INNER_SIDE, INNER_SIDE))
+
+
+def joined_blocks(
+    chunks: tuple[Sequence[int], Sequence[int]], depth: int, pattern_bytes: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Join neighboring blocks so that their halos weigh less.
+
+    Of all ways to join whole blocks into blocks of one size, the one that reads least, as
+    long as a block with its halo has at most ``LARGEST_HALOED_BYTES`` and a frame keeps
+    ``FEWEST_BLOCKS`` to share between threads.
+
+    Parameters
+    ----------
+    chunks
+        Sizes of the blocks along scan_y and scan_x.
+    depth
+        Halo in positions; without one nothing is joined.
+    pattern_bytes
+        Bytes of one pattern.
+
+    Examples
+    --------
+    >>> joined_blocks(((32,) * 16, (32,) * 16), 6, 192 * 192 * 2)[0]
+    (64, 64, 64, 64, 64, 64, 64, 64)
+    """
+    best = (tuple(chunks[0]), tuple(chunks[1]))
+    if depth == 0:
+        return best
+    for by_row, by_column in product(range(1, MOST_JOINED + 1), repeat=2):
+        joined = (_every(chunks[0], by_row), _every(chunks[1], by_column))
+        largest = prod(max(w.haloed_shape[axis] for _, w in windows(joined, depth))
+                       for axis in (0, 1))  # fmt: skip
+        fits = largest * pattern_bytes <= LARGEST_HALOED_BYTES
+        if (
+            fits
+            and len(joined[0]) * len(joined[1]) >= FEWEST_BLOCKS
+            and halo_factor(joined, depth) < halo_factor(best, depth)
+        ):
+            best = joined
+    return best
+
+
+def _every(sizes: Sequence[int], n: int) -> tuple[int, ...]:
+    return tuple(sum(sizes[i : i + n]) for i in range(0, len(sizes), n))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 Method: Lee et al., arXiv:2601.17262 (doi 10.1093/mam/ozag044), prefilter.
 """
 
+from typing import Final
+
 import numpy as np
 
 from daskstem.kernels.compared import compared_pattern
@@ -10,6 +12,12 @@ from daskstem.kernels.compiled import kernel
 
 SMALLEST_SIGNAL = 0.02
 """Least share of a pattern's energy taken as signal, where counts are too few to tell."""
+ROWS_AT_ONCE: Final = 4
+"""Rows of positions that share one passage of compared patterns through the cache."""
+PIECE_PX: Final = 512
+"""Pixels compared at a time."""
+AT_ONCE: Final = 5
+"""Neighbors compared with a pattern in one loop."""
 
 
 def footprint(radius_px: int) -> np.ndarray:
@@ -36,24 +44,22 @@ def neighbor_products(
     patterns: np.ndarray,
     taps: np.ndarray,
     weight: np.ndarray,
-    response: np.ndarray,
+    responses: np.ndarray,
     edge: int,
     half: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scalar products of every compared pattern with the half of its footprint after it.
 
-    Rows pass through a ring of ``radius + 1`` rows of compared patterns, so memory does
-    not grow with the block's height. Products run over pieces of 1024 pixels, which keeps
-    one piece of a whole ring in the second-level cache.
+    Rows pass through a ring of compared patterns, so memory does not grow with the block's
+    height. Products run over pieces of pixels, so that one piece of all patterns in the
+    ring stays in the second-level cache.
 
     Parameters
     ----------
     patterns : (H, W, Qy, Qx)
         Raw patterns of a block and its halo, any real dtype.
-    taps, weight, edge
+    taps, weight, responses, edge
         As for ``compared_pattern``.
-    response : (Qy, Qx) float32
-        Noise energy of one count, zeros where noise is not to be estimated.
     half : (K // 2, 2) int64
         Offsets (dy, dx) that follow the centre in scan order.
 
@@ -64,51 +70,94 @@ def neighbor_products(
     energy : (H, W) float64
         |v(p)|^2.
     noise : (H, W) float64
-        Its expected part from noise.
+        Its expected part from counting noise.
     """
     height, width, q_rows, q_columns = patterns.shape
     size = (q_rows - 2 * edge) * (q_columns - 2 * edge)
-    depth = half[:, 0].max() + 1 if len(half) else 1
-    ring = np.empty((depth, width, size), np.float32)
+    reach = half[:, 0].max() if len(half) else 0
+    depth = reach + ROWS_AT_ONCE
+    # zeros left and right stand for what is outside the block; rows whose lengths were a
+    # power of two would share few places of the cache
+    ring = np.zeros((depth, width + 2 * reach + AT_ONCE, size + 16 - size % 16), np.float32)
     products = np.zeros((height, width, len(half)), np.float32)
     energy = np.empty((height, width))
-    noise = np.zeros((height, width))
+    noise = np.empty((height, width))
     filled = 0
-    for y in range(height):
-        while filled < min(height, y + depth):
+    for top in range(0, height, ROWS_AT_ONCE):
+        bottom = min(height, top + ROWS_AT_ONCE)
+        while filled < min(height, bottom + reach):
             for x in range(width):
-                pattern = patterns[filled, x]
-                energy[filled, x] = compared_pattern(
-                    pattern, taps, weight, edge, ring[filled % depth, x]
-                )
-                noise[filled, x] = _weighted_sum(pattern, response)
+                energy[filled, x], noise[filled, x] = compared_pattern(
+                    patterns[filled, x], taps, weight, responses, edge,
+                    ring[filled % depth, reach + x, :size],
+                )  # fmt: skip
             filled += 1
-        for start in range(0, size, 1024):
-            stop = min(size, start + 1024)
-            for x in range(width):
-                here = ring[y % depth, x, start:stop]
-                for k in range(len(half)):
-                    ny, nx = y + half[k, 0], x + half[k, 1]
-                    if ny < height and 0 <= nx < width:
-                        products[y, x, k] += _dot(here, ring[ny % depth, nx, start:stop])
+        for start in range(0, size, PIECE_PX):
+            stop = min(size, start + PIECE_PX)
+            for y in range(top, bottom):
+                first = 0
+                while first < len(half) and y + half[first, 0] < height:
+                    dy, dx = half[first]
+                    count = 1
+                    while first + count < len(half) and half[first + count, 0] == dy:
+                        count += 1
+                    _add_products(
+                        ring[y % depth, reach:], ring[(y + dy) % depth, reach + dx :],
+                        (start, stop), products[y, :, first : first + count],
+                    )  # fmt: skip
+                    first += count
     return products, energy, noise
 
 
 @kernel()
-def _dot(a: np.ndarray, b: np.ndarray) -> np.float32:
-    total = np.float32(0)
+def _add_products(
+    here: np.ndarray, there: np.ndarray, piece: tuple[int, int], out: np.ndarray
+) -> None:
+    """Add to out[x, k] the product of here[x] and there[x + k], over a piece of pixels.
+
+    Two patterns are compared with five at once, so that each value that is loaded is used
+    more than once: 34 products of 28224 pixels take 45 us, one by one 90.
+    """
+    width, count = out.shape
+    start, stop = piece
+    found = np.empty((2, AT_ONCE), np.float32)
+    for x in range(0, width, 2):
+        for first in range(0, count + 1, AT_ONCE):
+            _ten_products(
+                here[x, start:stop], here[x + 1, start:stop],
+                there[x + first, start:stop], there[x + first + 1, start:stop],
+                there[x + first + 2, start:stop], there[x + first + 3, start:stop],
+                there[x + first + 4, start:stop], found,
+            )  # fmt: skip
+            for i in range(AT_ONCE):
+                k = first + i
+                if k < count:
+                    out[x, k] += found[0, i]
+                if 0 < k <= count and x + 1 < width:
+                    out[x + 1, k - 1] += found[1, i]
+
+
+@kernel(inline="always")
+def _ten_products(
+    a: np.ndarray, b: np.ndarray,
+    n0: np.ndarray, n1: np.ndarray, n2: np.ndarray, n3: np.ndarray, n4: np.ndarray,
+    out: np.ndarray,
+) -> None:  # fmt: skip
+    # scalars of their own, which the compiler keeps in registers
+    a0 = a1 = a2 = a3 = a4 = b0 = b1 = b2 = b3 = b4 = np.float32(0)
     for i in range(len(a)):
-        total += a[i] * b[i]
-    return total
-
-
-@kernel()
-def _weighted_sum(pattern: np.ndarray, response: np.ndarray) -> float:
-    total = 0.0
-    for y in range(pattern.shape[0]):
-        for x in range(pattern.shape[1]):
-            total += np.float64(pattern[y, x]) * response[y, x]
-    return total
+        a0 += a[i] * n0[i]
+        a1 += a[i] * n1[i]
+        a2 += a[i] * n2[i]
+        a3 += a[i] * n3[i]
+        a4 += a[i] * n4[i]
+        b0 += b[i] * n0[i]
+        b1 += b[i] * n1[i]
+        b2 += b[i] * n2[i]
+        b3 += b[i] * n3[i]
+        b4 += b[i] * n4[i]
+    out[0, 0], out[0, 1], out[0, 2], out[0, 3], out[0, 4] = a0, a1, a2, a3, a4
+    out[1, 0], out[1, 1], out[1, 2], out[1, 3], out[1, 4] = b0, b1, b2, b3, b4
 
 
 @kernel()

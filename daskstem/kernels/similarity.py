@@ -5,7 +5,6 @@ Method: Lee et al., arXiv:2601.17262 (doi 10.1093/mam/ozag044), similarity.
 
 import numpy as np
 
-from daskstem.kernels.compared import compared_pattern
 from daskstem.kernels.compiled import kernel
 from daskstem.kernels.prefilter import SMALLEST_SIGNAL
 
@@ -15,157 +14,31 @@ NEIGHBORS = np.array(
 """Offsets (dy, dx) of the eight neighbors, in scan order: number k mirrors number 7 - k."""
 
 
-@kernel()
-def filter_row(
-    patterns: np.ndarray,
-    weights: np.ndarray,
-    offsets: np.ndarray,
-    row: int,
-    left: int,
-    out: np.ndarray,
-) -> None:
-    """Weighted sums of raw patterns for one row of positions.
+def noise_response(selected: np.ndarray, taps: np.ndarray, gain: float) -> np.ndarray:
+    """Energy that a count at each pixel adds to a centred, blurred pattern's selected part.
 
-    F(p) = sum over the footprint of a(p, n) I(n).
+    Counts of a pattern I without its mean have the variance g I; at M selected pixels of P
+    that adds up to sum over selected of g I (1 - 2 / P) + M g sum(I) / P^2, the mean's own
+    noise included. The blur shrinks it by the energy of its kernel.
 
     Parameters
     ----------
-    patterns : (H, W, P)
-        Raw patterns, flattened, any real dtype.
-    weights : (X, K) float32
-        Weights of the row's positions.
-    offsets : (K, 2) int64
-        The footprint.
-    row, left : int
-        Where the row's first position lies in ``patterns``.
-    out : (X, P) float32
-        Receives the filtered patterns.
-    """
-    size = patterns.shape[2]
-    piece = np.empty(2048, np.float32)
-    for start in range(0, size, 2048):
-        stop = min(size, start + 2048)
-        n = stop - start
-        for x in range(len(weights)):
-            piece[:n] = 0
-            for k in range(len(offsets)):
-                a = weights[x, k]
-                if a != 0.0:
-                    source = patterns[row + offsets[k, 0], left + x + offsets[k, 1], start:stop]
-                    for i in range(n):
-                        piece[i] += a * np.float32(source[i])
-            out[x, start:stop] = piece[:n]
-
-
-@kernel()
-def neighbor_dots(
-    patterns: np.ndarray,
-    weights: np.ndarray,
-    offsets: np.ndarray,
-    margin: tuple[int, int],
-    taps: np.ndarray,
-    selected: np.ndarray,
-) -> np.ndarray:
-    """Scalar products of every filtered, centred pattern with itself and four neighbors.
-
-    f is the filtered pattern minus its mean, blurred, at the selected pixels. Rows are
-    filtered one at a time and only two of them kept.
-
-    Parameters
-    ----------
-    patterns : (H, W, Qy, Qx)
-        Raw patterns, any real dtype.
-    weights : (Y, X, K) float32
-        Footprint weights of the positions to compare.
-    offsets : (K, 2) int64
-        The footprint.
-    margin : (row, column)
-        Where weights[0, 0] lies in ``patterns``.
+    selected : (P,) float32
+        1 at pixels that count, else 0.
     taps : (T,) float32
-        Half of the blur; a single 1 for none.
-    selected : (M,) int64
-        Pixels that count, as flat indices.
-
-    Returns
-    -------
-    (Y, X, 5) float64
-        Products with itself and with ``NEIGHBORS[4:]`` (right, and the three below);
-        0 where that neighbor is outside.
-    """
-    rows, columns = weights.shape[:2]
-    q_shape = patterns.shape[2:]
-    flat = patterns.reshape(patterns.shape[0], patterns.shape[1], -1)
-    ones = np.ones(q_shape, np.float32)
-    filtered = np.empty((columns, flat.shape[2]), np.float32)
-    centred = np.empty(flat.shape[2], np.float32)
-    previous = np.empty((columns, len(selected)), np.float32)
-    current = np.empty((columns, len(selected)), np.float32)
-    dots = np.zeros((rows, columns, 5))
-    for y in range(rows):
-        previous, current = current, previous
-        filter_row(flat, weights[y], offsets, margin[0] + y, margin[1], filtered)
-        for x in range(columns):
-            compared_pattern(filtered[x].reshape(q_shape), taps, ones, 0, centred)
-            for i in range(len(selected)):
-                current[x, i] = centred[selected[i]]
-        for x in range(columns):
-            dots[y, x, 0] = _dot(current[x], current[x])
-            if x + 1 < columns:
-                dots[y, x, 1] = _dot(current[x], current[x + 1])
-            if y > 0:
-                for d in range(3):
-                    nx = x + d - 1
-                    if 0 <= nx < columns:
-                        dots[y - 1, x, 2 + d] = _dot(previous[x], current[nx])
-    return dots
-
-
-@kernel()
-def _dot(a: np.ndarray, b: np.ndarray) -> float:
-    """Scalar product, float32 within 1024 pixels and float64 over them."""
-    total = 0.0
-    for start in range(0, len(a), 1024):
-        part = np.float32(0)
-        for i in range(start, min(len(a), start + 1024)):
-            part += a[i] * b[i]
-        total += np.float64(part)
-    return total
-
-
-@kernel()
-def pattern_noise(patterns: np.ndarray, selected: np.ndarray, gain: float) -> np.ndarray:
-    """Return the expected noise energy of every centred raw pattern at selected pixels.
-
-    For counts of variance g I: sum over selected of g I (1 - 2 / P) + M g sum(I) / P^2,
-    the mean's own noise included.
-
-    Parameters
-    ----------
-    patterns : (H, W, P)
-        Raw patterns, flattened.
-    selected : (M,) int64
-        Pixels that count.
+        Half of the blur, as from ``gaussian_taps``.
     gain : float
         Counts per electron.
 
     Returns
     -------
-    (H, W) float64
+    (P,) float64
     """
-    height, width, size = patterns.shape
-    noise = np.empty((height, width))
-    for y in range(height):
-        for x in range(width):
-            pattern = patterns[y, x]
-            total = 0.0
-            for i in range(size):
-                total += np.float64(pattern[i])
-            inside = 0.0
-            for i in range(len(selected)):
-                inside += np.float64(pattern[selected[i]])
-            share = len(selected) / size
-            noise[y, x] = gain * (inside * (1 - 2 / size) + share * total / size)
-    return noise
+    size = len(selected)
+    kept = (2 * float((taps**2).sum()) - float(taps[0] ** 2)) ** 2
+    share = float(selected.sum()) / size
+    response = selected * (1 - 2 / size) + share / size
+    return np.asarray(gain * kept * response, dtype=np.float64)
 
 
 @kernel()
@@ -182,7 +55,7 @@ def shared_noise(
     weights, offsets, margin
         As for ``neighbor_dots``.
     noise : (H, W) float64
-        As from ``pattern_noise``.
+        Noise energy of every centred raw pattern.
 
     Returns
     -------

@@ -12,7 +12,7 @@ import psutil
 import xarray as xr
 import zarr
 
-from daskstem.chunks.tiling import halo_factor, windows
+from daskstem.chunks.tiling import halo_factor, joined_blocks, windows
 from daskstem.io.store import RAW, open_group
 from daskstem.run.stages import Stage, raw_patterns, updated
 from daskstem.run.workers import Resources
@@ -119,8 +119,10 @@ def _stage_plan(
     stage: Stage, ds: xr.Dataset, made: xr.Dataset, n_frames: int, done: bool
 ) -> StagePlan:
     patterns = ds[variables.patterns.name]
-    scan_chunks = (patterns.chunks[1], patterns.chunks[2])  # type: ignore[index]
     halo = sum(call.step.halo(call.parameters, ds) for call in stage.calls)
+    pattern_bytes = ds.sizes[Q[0]] * ds.sizes[Q[1]] * patterns.dtype.itemsize
+    _, by_row, by_column, *_ = patterns.chunks  # type: ignore[misc]
+    scan_chunks = joined_blocks((by_row, by_column), halo, pattern_bytes)
     reads = stage.reads_patterns and stage.kind != "view"
     factor = halo_factor(scan_chunks, halo) if reads else 1.0
     frame_bytes = patterns.nbytes
@@ -147,8 +149,8 @@ def _task_bytes(stage: Stage, ds: xr.Dataset, scan_chunks: tuple[Any, Any], halo
     )
     positions = largest[0] * largest[1]
     block = positions * pixels * patterns.dtype.itemsize
-    rows = sum(call.step.float_rows(call.parameters) for call in stage.calls)
-    working = rows * largest[1] * pixels * 4
+    rows = sum(min(call.step.float_rows(call.parameters), largest[0]) for call in stage.calls)
+    working = int(rows) * largest[1] * pixels * 4
     if stage.kind == "table":
         # a cluster is rarely smaller than 16 positions; each has a float64 sum
         ways = 2 if stage.calls[0].parameters.get("of") == "filtered" else 1

@@ -12,6 +12,8 @@ from daskstem.chunks.tiling import Window
 from daskstem.kernels import compared
 from daskstem.kernels import prefilter as footprints
 from daskstem.kernels import similarity as kernels
+from daskstem.kernels.filtering import neighbor_dots, paired_weights
+from daskstem.kernels.imaging import detector_sums
 from daskstem.schema import variables
 from daskstem.schema.dims import OFFSET, SCAN, Q
 from daskstem.schema.errors import InputError
@@ -26,7 +28,7 @@ class FootprintComparison:
     offsets: np.ndarray
     taps: np.ndarray
     weight: np.ndarray
-    response: np.ndarray
+    responses: np.ndarray
     edge_px: int
     corr_range: tuple[float, float]
     self_weight: float
@@ -48,7 +50,7 @@ class FootprintComparison:
         """
         half = self.offsets[len(self.offsets) // 2 + 1 :]
         products, energy, noise = footprints.neighbor_products(
-            haloed, self.taps, self.weight, self.response, self.edge_px, half
+            haloed, self.taps, self.weight, self.responses, self.edge_px, half
         )
         signal = footprints.signal_energy(energy, noise, self.gain)
         top, bottom, left, right = box = ringed(window, ring)
@@ -91,7 +93,7 @@ def footprint_comparison(ds: xr.Dataset, **parameters: Any) -> FootprintComparis
         offsets=footprints.footprint(parameters["radius_px"]),
         taps=taps,
         weight=weight,
-        response=compared.noise_response(weight, taps) if gain else np.zeros_like(weight),
+        responses=compared.count_responses(weight, taps),
         edge_px=edge,
         corr_range=parameters["corr_range"],
         self_weight=parameters["self_weight"],
@@ -123,14 +125,25 @@ class NeighborComparison:
         """Return the similarities of a block; weights reach one position around it."""
         box = ringed(window, 1)
         margin = (box[0], box[2])
-        dots = kernels.neighbor_dots(haloed, weights, offsets, margin, self.taps, self.selected)
+        raw = haloed.reshape(*haloed.shape[:2], -1)
+        pixels = raw.shape[2]
+        response = kernels.noise_response(self.selected, self.taps, self.gain)
+        measured = detector_sums(
+            raw.reshape(-1, pixels), np.stack([np.full(pixels, 1 / pixels), response])
+        ).reshape(*raw.shape[:2], 2)
+        dots = neighbor_dots(
+            # the blur is linear and keeps the mean, so it may as well come first
+            compared.blurred(haloed, self.taps) if len(self.taps) > 1 else raw,
+            measured[..., 0],
+            paired_weights(weights, offsets),
+            weights.shape[1],
+            margin,
+            self.selected,
+        )
         shared = None
         if self.gain:
-            flat = haloed.reshape(*haloed.shape[:2], -1)
-            noise = kernels.pattern_noise(flat, self.selected, self.gain)
-            # the blur spreads each count: its energy shrinks by that of the blur's kernel
-            kept = (2 * float((self.taps**2).sum()) - float(self.taps[0] ** 2)) ** 2
-            shared = kernels.shared_noise(weights, offsets, noise * kept, margin)
+            noise = np.ascontiguousarray(measured[..., 1])
+            shared = kernels.shared_noise(weights, offsets, noise, margin)
         top, left = (m - b for m, b in zip(window.margin, margin, strict=True))
         rows, columns = window.shape
         inside = (slice(top, top + rows), slice(left, left + columns))
@@ -156,7 +169,7 @@ def neighbor_comparison(ds: xr.Dataset, **parameters: Any) -> NeighborComparison
         )
     return NeighborComparison(
         taps=compared.gaussian_taps(parameters["blur_px"]),
-        selected=np.flatnonzero(ring),
+        selected=ring.ravel().astype(np.float32),
         gain=counting_gain(parameters["noise"], parameters["gain"], dtype),
     )
 

@@ -3,8 +3,10 @@
 The command line, the recipes' tables and the contract tests all read this list.
 """
 
+from math import inf
 from typing import Final
 
+from daskstem.kernels.prefilter import ROWS_AT_ONCE
 from daskstem.schema import variables as v
 from daskstem.steps.average import average
 from daskstem.steps.background import background
@@ -64,7 +66,7 @@ STEPS: Final[dict[str, Step]] = {
             needs=(v.patterns,),
             makes=(v.weights, v.signal),
             halo=lambda p, _: p["radius_px"] + 1,
-            float_rows=lambda p: p["radius_px"] + 1,
+            float_rows=lambda p: p["radius_px"] + ROWS_AT_ONCE,
         ),
         Step(
             similarity,
@@ -72,7 +74,7 @@ STEPS: Final[dict[str, Step]] = {
             needs=(v.patterns, v.weights),
             makes=(v.similarity, v.mean_similarity),
             halo=lambda _, ds: 1 + footprint_reach(ds),
-            float_rows=lambda _: 3,
+            float_rows=lambda p: inf if p["blur_px"] else 0,
         ),
         Step(
             background,

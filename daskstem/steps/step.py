@@ -43,7 +43,8 @@ class Step:
     halo
         Positions around a block that a task reads too, from the parameters and the Dataset.
     float_rows
-        Rows of float32 patterns that a task holds at once, from the parameters.
+        Rows of float32 patterns that a task holds at once, from the parameters; infinity for
+        all of its rows.
     """
 
     function: Callable[..., xr.Dataset]
@@ -53,7 +54,7 @@ class Step:
     kind: Literal["stored", "view", "table"] = "stored"
     reads_patterns: bool = True
     halo: Callable[[Parameters, xr.Dataset], int] = _none
-    float_rows: Callable[[Parameters], int] = _none
+    float_rows: Callable[[Parameters], float] = _none
 
     @property
     def name(self) -> str:

@@ -1,15 +1,19 @@
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daskstem.chunks.tiling import (
+    FEWEST_BLOCKS,
     INNER_SIDE,
+    LARGEST_HALOED_BYTES,
     LARGEST_SIDE,
     SMALLEST_SIDE,
     TARGET_BLOCK_BYTES,
     halo_factor,
+    joined_blocks,
     tiling,
     window,
     windows,
@@ -94,3 +98,19 @@ def test_halo_factor_is_one_without_halo_or_with_one_block():
 def test_halo_factor_of_a_block_within_the_scan():
     # nine blocks of 4 x 4 with a halo of 1: (5 + 6 + 5)^2 positions are read for 12^2
     assert halo_factor(((4, 4, 4), (4, 4, 4)), 1) == pytest.approx(16**2 / 12**2)
+
+
+@given(scan=scans, depth=st.integers(0, 9), pattern_bytes=st.integers(1, 2**18))
+def test_joined_blocks_are_whole_blocks_and_read_no_more(scan, depth, pattern_bytes):
+    chunks = tiling(scan, pattern_bytes).chunks
+    joined = joined_blocks(chunks, depth, pattern_bytes)
+    for before, after in zip(chunks, joined, strict=True):
+        assert set(np.cumsum(after)) <= set(np.cumsum(before))
+        # stored arrays have chunks of one size, the last one excepted
+        assert len(set(after[:-1])) <= 1
+        assert after[-1] <= after[0]
+    assert halo_factor(joined, depth) <= halo_factor(chunks, depth)
+    if joined != chunks:
+        assert len(joined[0]) * len(joined[1]) >= FEWEST_BLOCKS
+        largest = max(w.haloed_shape[0] * w.haloed_shape[1] for _, w in windows(joined, depth))
+        assert largest * pattern_bytes <= LARGEST_HALOED_BYTES

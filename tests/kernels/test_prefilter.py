@@ -3,9 +3,11 @@ import pytest
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from daskstem.kernels.compared import (
+    TAPS_AT_ONCE,
+    blurred,
     compared_pattern,
+    count_responses,
     gaussian_taps,
-    noise_response,
     radial_weight,
 )
 from daskstem.kernels.prefilter import (
@@ -25,16 +27,17 @@ def compared(pattern, sigma, edge=EDGE):
     weight = radial_weight(pattern.shape, edge)
     rows, columns = pattern.shape
     out = np.empty((rows - 2 * edge) * (columns - 2 * edge), np.float32)
-    energy = compared_pattern(pattern, gaussian_taps(sigma), weight, edge, out)
+    taps = gaussian_taps(sigma)
+    responses = count_responses(weight, taps)
+    energy, _ = compared_pattern(pattern, taps, weight, responses, edge, out)
     return out.reshape(rows - 2 * edge, columns - 2 * edge), energy
 
 
-def products_of(patterns, sigma, radius, response=None):
+def products_of(patterns, sigma, radius):
     weight = radial_weight(patterns.shape[2:], EDGE)
-    offsets = footprint(radius)
-    response = np.zeros_like(weight) if response is None else response
+    offsets, taps = footprint(radius), gaussian_taps(sigma)
     half = offsets[len(offsets) // 2 + 1 :]
-    return neighbor_products(patterns, gaussian_taps(sigma), weight, response, EDGE, half)
+    return neighbor_products(patterns, taps, weight, count_responses(weight, taps), EDGE, half)
 
 
 @pytest.mark.parametrize(("radius", "count"), [(0, 1), (1, 9), (2, 21), (4, 69), (5, 97)])
@@ -63,6 +66,7 @@ def test_taps_are_the_kernel_of_scipy(sigma):
     np.testing.assert_allclose(taps, expected[20 : 20 + len(taps)], rtol=1e-6)
     assert taps[0] + 2 * taps[1:].sum() == pytest.approx(1)
     assert expected[20 + len(taps)] == 0
+    assert len(taps) % TAPS_AT_ONCE == 1
 
 
 # 20 px is wider than the detector: its edges reflect more than once
@@ -82,21 +86,31 @@ def test_flat_pattern_has_no_energy_to_speak_of():
     assert energy < 1e-9
 
 
-def test_noise_response_is_the_energy_of_the_explicit_matrix():
+@pytest.mark.parametrize("sigma", [0.0, 1.5])
+def test_blurred_patterns_are_those_of_scipy(sigma):
+    patterns = scenes.counts((2, 3), DETECTOR)
+    found = blurred(patterns, gaussian_taps(sigma)).reshape(patterns.shape)
+    expected = gaussian_filter(patterns.astype(float), sigma, mode="reflect", axes=(2, 3))
+    np.testing.assert_allclose(found, expected, atol=1e-6 * patterns.max())
+
+
+def test_count_responses_are_those_of_the_explicit_matrix():
     weight = radial_weight((9, 11), 1)
-    found = noise_response(weight, gaussian_taps(1.3))
+    mean, noise = count_responses(weight, gaussian_taps(1.3))
     exact = literal.radial_weight((9, 11), 1)
     matrix = literal.linear_map((9, 11), lambda one: literal.compared(one, 1.3, exact))
-    np.testing.assert_allclose(found.ravel(), (matrix**2).sum(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(noise.ravel(), (matrix**2).sum(axis=0), rtol=1e-5)
+    blur = literal.linear_map((9, 11), lambda one: gaussian_filter(one, 1.3, mode="reflect"))
+    expected = exact.ravel() @ blur / exact.sum()
+    np.testing.assert_allclose(mean.ravel(), expected, rtol=1e-5)
 
 
-def test_noise_response_is_the_excess_energy_of_poisson_counts():
+def test_noise_is_the_excess_energy_of_poisson_counts():
     rng = np.random.default_rng(0)
     clean = 2 + gaussian_filter(rng.exponential(6, DETECTOR), 1.0)
     n = 2000
     counts = rng.poisson(clean, (1, n, *DETECTOR)).astype(np.uint16)
-    response = noise_response(radial_weight(DETECTOR, EDGE), gaussian_taps(1.0))
-    _, energy, noise = products_of(counts, 1.0, 1, response)
+    _, energy, noise = products_of(counts, 1.0, 1)
     weight = literal.radial_weight(DETECTOR, EDGE)
     signal = (literal.compared(clean, 1.0, weight) ** 2).sum()
     left = energy - noise
@@ -105,21 +119,23 @@ def test_noise_response_is_the_excess_energy_of_poisson_counts():
     assert noise.mean() > 20 * left.std() / np.sqrt(n)
 
 
-def test_products_are_those_of_the_compared_patterns():
-    patterns = scenes.counts((5, 6), DETECTOR)
-    products, energy, noise = products_of(patterns, 1.0, 2)
-    offsets = literal.footprint(2)
+# a scan wider and higher than what is compared at once, a footprint with more columns
+@pytest.mark.parametrize(("scan", "radius"), [((5, 6), 2), ((11, 9), 3), ((3, 17), 6)])
+def test_products_are_those_of_the_compared_patterns(scan, radius):
+    patterns = scenes.counts(scan, DETECTOR)
+    products, energy, noise = products_of(patterns, 1.0, radius)
+    offsets = literal.footprint(radius)
     half = offsets[len(offsets) // 2 + 1 :]
     weight = literal.radial_weight(DETECTOR, EDGE)
-    v = {p: literal.compared(patterns[p], 1.0, weight) for p in np.ndindex(5, 6)}
+    v = {p: literal.compared(patterns[p], 1.0, weight) for p in np.ndindex(scan)}
     largest = max((f**2).sum() for f in v.values())
     for p in v:
         for k, (dy, dx) in enumerate(half):
             n = (p[0] + dy, p[1] + dx)
             expected = (v[p] * v[n]).sum() if n in v else 0.0
             assert products[p][k] == pytest.approx(expected, abs=1e-6 * largest)
-    assert (noise == 0).all()
-    assert energy.shape == (5, 6)
+        assert energy[p] == pytest.approx((v[p] ** 2).sum(), rel=1e-5)
+    assert noise.shape == scan
 
 
 def test_products_of_a_lone_pattern_are_none():

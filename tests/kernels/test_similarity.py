@@ -1,43 +1,29 @@
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
-from daskstem.kernels.compared import gaussian_taps
-from daskstem.kernels.prefilter import footprint
+from daskstem.kernels.compared import blurred, gaussian_taps
 from daskstem.kernels.similarity import (
     NEIGHBORS,
     annulus,
     cosine_to_neighbors,
-    filter_row,
-    neighbor_dots,
-    pattern_noise,
+    noise_response,
     shared_noise,
 )
 from tests import literal, scenes
+from tests.kernels.test_filtering import dots_of, random_weights
 
 DETECTOR = (16, 18)
 ALONE = np.zeros((1, 2), np.int64)
+EVERYWHERE = (slice(None), slice(None))
 
 
 def raw_cosines(patterns, blur=0.0, ring=None):
     rows, columns = patterns.shape[:2]
     ring = np.ones(patterns.shape[2:], bool) if ring is None else ring
-    dots = neighbor_dots(
-        patterns, np.ones((rows, columns, 1), np.float32), ALONE, (0, 0),
-        gaussian_taps(blur), np.flatnonzero(ring),
-    )  # fmt: skip
-    return cosine_to_neighbors(dots, None, (slice(None), slice(None)))
-
-
-def random_weights(scan, radius, seed=0):
-    offsets = footprint(radius)
-    rng = np.random.default_rng(seed)
-    weights = rng.random((*scan, len(offsets))).astype(np.float32)
-    weights[rng.random(weights.shape) < 0.3] = 0
-    for y, x in np.ndindex(scan):
-        n = offsets + (y, x)
-        weights[y, x, ((n < 0) | (n >= scan)).any(axis=1)] = 0
-    weights[..., len(offsets) // 2] += 1
-    return offsets, weights / weights.sum(axis=2, keepdims=True)
+    alone = np.ones((rows, columns, 1), np.float32)
+    smooth = blurred(patterns, gaussian_taps(blur)).reshape(patterns.shape)
+    return cosine_to_neighbors(dots_of(smooth, alone, ALONE, ring), None, EVERYWHERE)
 
 
 def test_neighbors_are_in_scan_order_and_mirror_each_other():
@@ -86,24 +72,21 @@ def test_annulus_is_literal():
         )
 
 
-def test_filtered_row_is_literal_beyond_one_piece_of_pixels():
-    patterns = scenes.counts((5, 6), (50, 47))
-    offsets, weights = random_weights((5, 6), 2)
-    expected = literal.filtered(patterns, weights, offsets)
-    out = np.empty((6, 50 * 47), np.float32)
-    flat = patterns.reshape(5, 6, -1)
-    for row in range(5):
-        filter_row(flat, weights[row], offsets, row, 0, out)
-        np.testing.assert_allclose(out.reshape(expected[row].shape), expected[row], rtol=1e-5)
-
-
-def test_pattern_noise_is_the_energy_of_the_explicit_matrix():
-    patterns = scenes.counts((2, 3), (7, 8))
-    ring = annulus((7, 8), 1.5, 3.5)
-    matrix = (np.eye(56) - 1 / 56)[ring.ravel()]
-    expected = 1.7 * patterns.reshape(2, 3, -1) @ (matrix**2).sum(axis=0)
-    found = pattern_noise(patterns.reshape(2, 3, -1), np.flatnonzero(ring), 1.7)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+@pytest.mark.parametrize("blur", [0.0, 1.1])
+def test_noise_response_is_the_energy_of_the_explicit_matrix(blur):
+    ring = annulus((30, 31), 4.0, 9.0)
+    found = noise_response(ring.ravel().astype(np.float32), gaussian_taps(blur), 1.7)
+    centre = np.zeros((30, 31))
+    centre[15, 21] = 1.0
+    spread = gaussian_filter(centre, blur, mode="reflect") if blur else centre
+    matrix = (spread - 1 / centre.size)[ring]
+    # the blur's kernel is cut by the ring's border: 3 % of its energy is outside, 6 px away
+    assert found.reshape(30, 31)[15, 21] == pytest.approx(1.7 * (matrix**2).sum(), rel=0.03)
+    if not blur:
+        exact = (np.eye(56) - 1 / 56)[annulus((7, 8), 1.5, 3.5).ravel()]
+        ring = annulus((7, 8), 1.5, 3.5).ravel().astype(np.float32)
+        expected = 1.7 * (exact**2).sum(axis=0)
+        np.testing.assert_allclose(noise_response(ring, gaussian_taps(0), 1.7), expected, 1e-6)
 
 
 @pytest.mark.parametrize("radius", [0, 1, 3])
@@ -133,14 +116,13 @@ def test_cosine_without_noise_is_unbiased_at_any_dose():
     truth = literal.cosines(clean)[0, 0, 4]
     n = 600
     counted = np.random.default_rng(2).poisson(clean, (n, 2, 24, 24)).astype(np.uint16)
-    pixels = np.arange(24 * 24)
     weights = np.ones((n, 2, 1), np.float32)
-    dots = neighbor_dots(counted, weights, ALONE, (0, 0), gaussian_taps(0.0), pixels)
-    noise = pattern_noise(counted.reshape(n, 2, -1), pixels, 1.0)
+    dots = dots_of(counted, weights, ALONE, np.ones((24, 24), bool))
+    response = noise_response(np.ones(24 * 24, np.float32), gaussian_taps(0.0), 1.0)
+    noise = counted.reshape(n, 2, -1) @ response
     shared = shared_noise(weights, ALONE, noise, (0, 0))
-    everywhere = (slice(None), slice(None))
-    corrected = cosine_to_neighbors(dots, shared, everywhere)[:, 0, 4]
-    biased = cosine_to_neighbors(dots, None, everywhere)[:, 0, 4]
+    corrected = cosine_to_neighbors(dots, shared, EVERYWHERE)[:, 0, 4]
+    biased = cosine_to_neighbors(dots, None, EVERYWHERE)[:, 0, 4]
     # products and energies are unbiased; their quotient is so to second order in 1 / counts
     # (2 % here), and the mean of n has a standard error on top
     tolerance = 0.02 * truth + 4 * corrected.std() / np.sqrt(n)
