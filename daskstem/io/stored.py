@@ -1,5 +1,7 @@
 """An array in a store, read piece by piece, with damage named."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,8 +12,9 @@ import zarr
 from dask.base import normalize_token
 from zarr.storage import LocalStore
 
+from daskstem.io.shards import DamagedShard, MissingShard, shards_of
 from daskstem.schema.errors import InputError
-from daskstem.schema.source import Region
+from daskstem.schema.source import Piece, Region
 
 RAW: Final = "raw"
 
@@ -56,13 +59,34 @@ class StoredArray:
         InputError
             If a chunk is damaged or its file is gone; the message names it.
         """
-        first, *others = region
-        absolute = (slice(self.start + first.start, self.start + first.stop), *others)
+        absolute = self._absolute(region)
+        shards = shards_of(self.array)
+        if shards is not None:
+            with self._faults_named():
+                return shards.read(absolute)
         self._refuse_missing(absolute)
         try:
             return np.asarray(self.array[absolute])
         except (ValueError, RuntimeError, OSError) as error:
             raise InputError(self._damage(absolute, error)) from error
+
+    def pieces(self, region: Region) -> Iterator[Piece]:
+        """Yield a region in small pieces, where the layout of the store allows.
+
+        A piece is gone when the next one is asked for: all may come in the same buffer.
+
+        Raises
+        ------
+        InputError
+            As for ``read``.
+        """
+        shards = shards_of(self.array)
+        if shards is None:
+            yield region, self.read(region)
+            return
+        with self._faults_named():
+            for (first, *others), values in shards.pieces(self._absolute(region)):
+                yield (slice(first.start - self.start, first.stop - self.start), *others), values
 
     def __getitem__(self, key: Any) -> np.ndarray:
         """Index with integers and slices, as Dask does."""
@@ -114,10 +138,32 @@ class StoredArray:
             return
         for key in self.keys(region):
             if not (folder / key).exists():
-                raise InputError(
-                    f"chunk {key} of {self.array.store_path} is missing; restore the file from "
-                    f"a copy, or {self._remedy()}"
-                )
+                raise InputError(self._missing(key))
+
+    def _absolute(self, region: Region) -> Region:
+        first, *others = region
+        return (slice(self.start + first.start, self.start + first.stop), *others)
+
+    @contextmanager
+    def _faults_named(self) -> Iterator[None]:
+        try:
+            yield
+        except MissingShard as error:
+            raise InputError(self._missing(error.key)) from error
+        except DamagedShard as error:
+            raise InputError(self._damaged(error.key, error.found)) from error
+
+    def _missing(self, key: str) -> str:
+        return (
+            f"chunk {key} of {self.array.store_path} is missing; restore the file from "
+            f"a copy, or {self._remedy()}"
+        )
+
+    def _damaged(self, key: str, found: str) -> str:
+        return (
+            f"chunk {key} of {self.array.store_path} is damaged ({found}); "
+            f"restore the file from a copy, or {self._remedy(delete='delete it and ')}"
+        )
 
     def _remedy(self, delete: str = "") -> str:
         group = self.array.path.partition("/")[0]
@@ -135,10 +181,7 @@ class StoredArray:
             try:
                 self.array[block]
             except (ValueError, RuntimeError, OSError) as cause:
-                return (
-                    f"chunk {key} of {self.array.store_path} is damaged ({_first_line(cause)}); "
-                    f"restore the file from a copy, or {self._remedy(delete='delete it and ')}"
-                )
+                return self._damaged(key, _first_line(cause))
         return f"{self.array.store_path} could not be read ({_first_line(error)})"
 
 

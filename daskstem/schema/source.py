@@ -9,6 +9,8 @@ from daskstem.schema.calibration import Axis
 
 Region = tuple[slice, ...]
 """One slice per dimension, with explicit start and stop and no step."""
+Piece = tuple[Region, np.ndarray]
+"""A part of an array: where it lies in the whole, and its values."""
 
 
 class PatternSource(Protocol):
