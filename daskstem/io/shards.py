@@ -33,7 +33,7 @@ _SHUFFLES: Final = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 Index = tuple[int, ...]
 
 
-class MissingShard(ValueError):
+class MissingShardError(ValueError):
     """A file is gone.
 
     Attributes
@@ -47,7 +47,7 @@ class MissingShard(ValueError):
         self.key = key
 
 
-class DamagedShard(ValueError):
+class DamagedShardError(ValueError):
     """A file does not hold what was written to it.
 
     Attributes
@@ -79,9 +79,9 @@ class Shards:
 
         Raises
         ------
-        DamagedShard
+        DamagedShardError
             If a checksum does not fit.
-        MissingShard
+        MissingShardError
             If a file is gone.
         """
         values = np.empty([s.stop - s.start for s in region], self.array.dtype)
@@ -97,7 +97,7 @@ class Shards:
 
         Raises
         ------
-        DamagedShard, MissingShard
+        DamagedShardError, MissingShardError
             As for ``read``.
         """
         chunk = np.empty(self.chunk_shape, self.array.dtype)
@@ -124,6 +124,7 @@ class Shards:
         everywhere = tuple(slice(0, n) for n in self.array.shape)
         if tuple(region) != _overlap(shard, self.shard_shape, everywhere)[0]:
             return False
+        values = np.broadcast_to(values, [s.stop - s.start for s in region])
         path = self.folder / self._key(shard)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{uuid.uuid4().hex}.partial")
@@ -140,7 +141,7 @@ class Shards:
         return tuple(n // c for n, c in zip(self.shard_shape, self.chunk_shape, strict=True))
 
     def _key(self, shard: Index) -> str:
-        return str(self.array.metadata.encode_chunk_key(shard))  # type: ignore[union-attr]
+        return str(self.array.metadata.encode_chunk_key(shard))
 
     def _packed(self, values: np.ndarray) -> Iterator[bytes]:
         """Yield the bytes of a shard: chunks, then the index of their places."""
@@ -168,29 +169,26 @@ class Shards:
 
 def shards_of(array: zarr.Array) -> Shards | None:
     """Return the shards of an array if it is laid out as ``ArraySpec`` does, else None."""
-    store, codecs = array.store_path.store, getattr(array.metadata, "codecs", ())
+    store = array.store_path.store
+    codecs: Any = getattr(array.metadata, "codecs", ())
     sharding = codecs[0] if len(codecs) == 1 else None
     if not isinstance(store, LocalStore) or not isinstance(sharding, ShardingCodec):
         return None
-    index_kinds = [type(codec) for codec in sharding.index_codecs]
-    kinds = [type(codec) for codec in sharding.codecs]
-    little = all(
-        codec.endian in (Endian.little, None)
-        for codec in (*sharding.codecs, *sharding.index_codecs)
-        if isinstance(codec, BytesCodec)
-    )
-    ours = (
-        little
+    inner: Any = sharding.codecs
+    listing: Any = sharding.index_codecs
+    as_ours = (
+        array.shards is not None
         and array.dtype.isnative
         and array.dtype.kind in "biuf"
-        and kinds == [BytesCodec, BloscCodec, Crc32cCodec]
-        and index_kinds == [BytesCodec, Crc32cCodec]
+        and [type(codec) for codec in inner] == [BytesCodec, BloscCodec, Crc32cCodec]
+        and [type(codec) for codec in listing] == [BytesCodec, Crc32cCodec]
+        and all(first.endian in (Endian.little, None) for first in (inner[0], listing[0]))
         and sharding.index_location.value == "end"
     )
-    if not ours or array.shards is None:
+    if not as_ours:
         return None
-    packing: Any = sharding.codecs[1]
-    return Shards(array, Path(store.root) / array.path, array.chunks, array.shards, packing)
+    folder = Path(store.root) / array.path
+    return Shards(array, folder, array.chunks, array.shards or (), inner[1])
 
 
 @dataclass(frozen=True)
@@ -218,7 +216,7 @@ class _OpenShard:
             return
         packed = os.pread(self.descriptor, length, offset)
         if len(packed) != length or google_crc32c.value(packed) != _INTACT:
-            raise DamagedShard(self.key, f"the checksum of its chunk {index} does not fit")
+            raise DamagedShardError(self.key, f"the checksum of its chunk {index} does not fit")
         blosc.decompress(memoryview(packed)[:-4], chunk)
 
 
@@ -227,17 +225,17 @@ def _opened(folder: Path, key: str, counts: tuple[int, ...]) -> Iterator[_OpenSh
     try:
         descriptor = os.open(folder / key, os.O_RDONLY)
     except FileNotFoundError as error:
-        raise MissingShard(key) from error
+        raise MissingShardError(key) from error
     try:
         size = os.fstat(descriptor).st_size
         length = 16 * math.prod(counts) + 4
         listed = os.pread(descriptor, length, max(0, size - length))
         if len(listed) != length or google_crc32c.value(listed) != _INTACT:
-            raise DamagedShard(key, "the checksum of its index does not fit")
+            raise DamagedShardError(key, "the checksum of its index does not fit")
         places = np.frombuffer(listed, "<u8", 2 * math.prod(counts)).reshape(*counts, 2)
         yield _OpenShard(descriptor, key, places)
     except (OSError, RuntimeError) as error:
-        raise DamagedShard(key, str(error)) from error
+        raise DamagedShardError(key, str(error)) from error
     finally:
         os.close(descriptor)
 

@@ -3,7 +3,7 @@
 import json
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -164,11 +164,17 @@ def _metadata(root: zarr.Group, name: str) -> Iterator[None]:
             ) from error
 
 
-def open_group(root: zarr.Group, name: str, *, frames: slice | None = None) -> xr.Dataset:
+def open_group(
+    root: zarr.Group,
+    name: str,
+    *,
+    frames: slice | None = None,
+    deliver: Callable[[StoredArray], Any] = StoredArray.lazy,
+) -> xr.Dataset:
     """Open one group lazily, whole or for a range of frames.
 
-    One-dimensional arrays are read; all others are Dask arrays with one block per
-    stored file.
+    One-dimensional arrays are read; all others are what ``deliver`` makes of them: by
+    default Dask arrays with one block per stored file.
     """
     with _metadata(root, name):
         group = root[name]
@@ -184,19 +190,25 @@ def open_group(root: zarr.Group, name: str, *, frames: slice | None = None) -> x
         attrs = dict(array.attrs)
         listed = str(attrs.pop("coordinates", "")).split()
         coordinates.update(listed)
-        variables[key] = xr.Variable(dims, _values(array, dims, frames, finished), attrs)
+        variables[key] = xr.Variable(dims, _values(array, dims, frames, finished, deliver), attrs)
     coordinates |= {key for key, variable in variables.items() if variable.dims == (key,)}
     ds = xr.Dataset(variables, attrs=dict(group.attrs))
     return ds.set_coords([name for name in coordinates if name in variables])
 
 
-def _values(array: zarr.Array, dims: tuple[str, ...], frames: slice | None, finished: bool) -> Any:
+def _values(
+    array: zarr.Array,
+    dims: tuple[str, ...],
+    frames: slice | None,
+    finished: bool,
+    deliver: Callable[[StoredArray], Any],
+) -> Any:
     start, stop = 0, array.shape[0] if array.shape else 0
     if frames is not None and dims[:1] == (FRAME,):
         start, stop = frames.start, frames.stop
     stored = StoredArray(array, start, stop)
     if array.ndim > 1:
-        return stored.lazy()
+        return deliver(stored)
     if not array.ndim:
         return array[()]
     # in an unfinished group chunks may be missing by right

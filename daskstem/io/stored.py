@@ -4,17 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import dask.array as da
 import numpy as np
 import zarr
-from dask.base import normalize_token
 from zarr.storage import LocalStore
 
-from daskstem.io.shards import DamagedShard, MissingShard, shards_of
+from daskstem.io.shards import DamagedShardError, MissingShardError, shards_of
 from daskstem.schema.errors import InputError
 from daskstem.schema.source import Piece, Region
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 RAW: Final = "raw"
 
@@ -107,10 +108,13 @@ class StoredArray:
 
     def __dask_tokenize__(self) -> Any:
         """Identify the content by the address: products carry their own history."""
-        return normalize_token((str(self.array.store_path), self.start, self.stop))
+        return (str(self.array.store_path), self.start, self.stop)
 
-    def lazy(self) -> da.Array:
+    def lazy(self) -> "da.Array":
         """Return a Dask array with one block per stored file."""
+        # a third of a second to import, and metadata are looked at without
+        import dask.array as da
+
         name = f"{self.array.basename or 'array'}-{da.core.tokenize(self)}"
         return da.from_array(
             self,
@@ -148,9 +152,9 @@ class StoredArray:
     def _faults_named(self) -> Iterator[None]:
         try:
             yield
-        except MissingShard as error:
+        except MissingShardError as error:
             raise InputError(self._missing(error.key)) from error
-        except DamagedShard as error:
+        except DamagedShardError as error:
             raise InputError(self._damaged(error.key, error.found)) from error
 
     def _missing(self, key: str) -> str:

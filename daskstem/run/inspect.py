@@ -1,21 +1,19 @@
 """What a store holds, unfinished groups included."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from daskstem.io.store import group_names, open_group, open_root
-from daskstem.run.simulate import simulate
-from daskstem.schema.parameters import parameters_of
-from daskstem.steps.registry import STEPS
+from daskstem.io.stored import StoredArray
 
 
 def inspected(store: str | Path) -> xr.DataTree:
-    """Open every group of a store for looking at, whether it is finished or not.
+    """Open every group of a store for looking at its metadata, whether it is finished or not.
 
-    Of a step's parameters only those remain that differ from its defaults.
+    Of a step's parameters only those remain that were chosen, rather than left to be its
+    defaults. Arrays have shape and dtype, and no values.
 
     Raises
     ------
@@ -23,27 +21,17 @@ def inspected(store: str | Path) -> xr.DataTree:
         If there is no store, or its schema is newer than this version.
     """
     root = open_root(store)
-    groups = {name: _with_changes_only(open_group(root, name)) for name in group_names(root)}
-    tree = xr.DataTree.from_dict(groups)
+    opened = {name: open_group(root, name, deliver=_shape_only) for name in group_names(root)}
+    tree = xr.DataTree.from_dict({name: _with_chosen_only(ds) for name, ds in opened.items()})
     tree.attrs = dict(root.attrs)
     return tree
 
 
-def _with_changes_only(ds: xr.Dataset) -> xr.Dataset:
-    functions: dict[str, Callable[..., Any]] = {n: step.function for n, step in STEPS.items()}
-    functions[simulate.__name__] = simulate
-    made_by = functions.get(str(ds.attrs.get("step")))
-    if made_by is None:
-        return ds
-    defaults = {name: p.default for name, p in parameters_of(made_by).items()}
-    changed = {
-        name: value
-        for name, value in dict(ds.attrs.get("parameters", {})).items()
-        if name not in defaults or _plain(defaults[name]) != value
-    }
-    return ds.assign_attrs(parameters=changed)
+def _shape_only(stored: StoredArray) -> np.ndarray:
+    return np.broadcast_to(np.zeros((), stored.dtype), stored.shape)
 
 
-def _plain(default: object) -> object:
-    # as JSON, in which attributes are kept, has it
-    return list(default) if isinstance(default, tuple) else default
+def _with_chosen_only(ds: xr.Dataset) -> xr.Dataset:
+    parameters = dict(ds.attrs.get("parameters", {}))
+    chosen = ds.attrs.get("chosen", list(parameters))
+    return ds.assign_attrs(parameters={name: parameters[name] for name in chosen})

@@ -12,7 +12,7 @@ from daskstem.view.scale import unit_text
 from daskstem.view.wording import bytes_text, in_order_made, parameters_text
 
 _IN_THE_TABLE: Final = (
-    "step", "parameters", "time", "host", "version", "key", "source", "finished",
+    "step", "parameters", "time", "host", "version", "key", "source", "finished", "chosen",
 )  # fmt: skip
 
 if TYPE_CHECKING:
