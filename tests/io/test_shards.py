@@ -1,4 +1,4 @@
-import os
+import itertools
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from daskstem.io.layout import ArraySpec, writable
 from daskstem.io.shards import DamagedShardError, MissingShardError, shards_of
 
 DIMS = ("frame", "scan_y", "scan_x", "q_x")
+NUMBERS = itertools.count()
 
 
 def created(folder, shape=(2, 9, 10, 3), *, dtype="u2", chunk=2, shard=4):
@@ -19,7 +20,7 @@ def created(folder, shape=(2, 9, 10, 3), *, dtype="u2", chunk=2, shard=4):
         DIMS, shape, np.dtype(dtype), chunks=(1, chunk, chunk, shape[3]),
         shards=(1, shard, shard, shape[3]),
     )  # fmt: skip
-    return spec.create(zarr.create_group(folder / f"{len(os.listdir(folder))}.zarr"), "x")
+    return spec.create(zarr.create_group(folder / f"{next(NUMBERS)}.zarr"), "x")
 
 
 def filled(array):
