@@ -90,15 +90,21 @@ class StoredArray:
                 yield (slice(first.start - self.start, first.stop - self.start), *others), values
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        """Index with integers and slices, as Dask does."""
+        """Index with integers, slices and one list of integers, as Dask does."""
         keys = key if isinstance(key, tuple) else (key,)
         keys = (*keys, *(slice(None),) * (self.ndim - len(keys)))
         region: list[slice] = []
-        inside: list[int | slice] = []
+        inside: list[int | slice | np.ndarray] = []
         for k, size in zip(keys, self.shape, strict=True):
             if isinstance(k, (int, np.integer)):
                 region.append(slice(int(k) % size, int(k) % size + 1))
                 inside.append(0)
+                continue
+            if not isinstance(k, slice):
+                numbers = np.asarray(k, np.intp) % size
+                low, high = (int(numbers.min()), int(numbers.max()) + 1) if len(k) else (0, 0)
+                region.append(slice(low, high))
+                inside.append(numbers - low)
                 continue
             start, stop, step = k.indices(size)
             low, high = (start, stop) if step > 0 else (stop + 1, start + 1)
@@ -121,7 +127,8 @@ class StoredArray:
             chunks=self.block_shape,
             name=name,
             asarray=False,
-            fancy=False,
+            # with False Dask would read a whole block and then take one pattern of it
+            fancy=True,
             meta=np.empty((0,) * self.ndim, self.dtype),
         )
 

@@ -1,19 +1,18 @@
 """What a store holds, unfinished groups included."""
 
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import xarray as xr
-
-from daskstem.io.store import group_names, open_group, open_root
-from daskstem.io.stored import StoredArray
+from daskstem.io.content import group_content
+from daskstem.io.store import group_names, open_root
+from daskstem.schema.content import GroupContent, StoreContent
 
 
-def inspected(store: str | Path) -> xr.DataTree:
-    """Open every group of a store for looking at its metadata, whether it is finished or not.
+def inspected(store: str | Path) -> StoreContent:
+    """Look at the metadata of every group of a store, whether it is finished or not.
 
     Of a step's parameters only those remain that were chosen, rather than left to be its
-    defaults. Arrays have shape and dtype, and no values.
+    defaults.
 
     Raises
     ------
@@ -21,17 +20,14 @@ def inspected(store: str | Path) -> xr.DataTree:
         If there is no store, or its schema is newer than this version.
     """
     root = open_root(store)
-    opened = {name: open_group(root, name, deliver=_shape_only) for name in group_names(root)}
-    tree = xr.DataTree.from_dict({name: _with_chosen_only(ds) for name, ds in opened.items()})
-    tree.attrs = dict(root.attrs)
-    return tree
+    return StoreContent(
+        {name: _with_chosen_only(group_content(root, name)) for name in group_names(root)}
+    )
 
 
-def _shape_only(stored: StoredArray) -> np.ndarray:
-    return np.broadcast_to(np.zeros((), stored.dtype), stored.shape)
-
-
-def _with_chosen_only(ds: xr.Dataset) -> xr.Dataset:
-    parameters = dict(ds.attrs.get("parameters", {}))
-    chosen = ds.attrs.get("chosen", list(parameters))
-    return ds.assign_attrs(parameters={name: parameters[name] for name in chosen})
+def _with_chosen_only(group: GroupContent) -> GroupContent:
+    parameters = dict(group.attrs.get("parameters", {}))
+    chosen = group.attrs.get("chosen", list(parameters))
+    return replace(
+        group, attrs={**group.attrs, "parameters": {name: parameters[name] for name in chosen}}
+    )
