@@ -5,6 +5,7 @@ import xarray as xr
 import zarr
 from scipy.ndimage import gaussian_filter
 
+from daskstem.io.layout import ArraySpec, writable
 from daskstem.io.stored import StoredArray
 
 MAPS = ("scan_y", "scan_x")
@@ -65,9 +66,8 @@ def smooth_similarity(scan, seed, *, levels=None, smooth=1.5):
 
 def stored(values, folder, *, chunks, shards):
     """Write an array to a sharded Zarr store and return it lazily, as a series holds it."""
-    array = zarr.create_array(
-        folder / "values.zarr", shape=values.shape, dtype=values.dtype, chunks=chunks,
-        shards=shards, overwrite=True, config={"write_empty_chunks": True},
-    )  # fmt: skip
+    dims = [f"dim_{axis}" for axis in range(values.ndim)]
+    spec = ArraySpec(dims, values.shape, values.dtype, chunks=chunks, shards=shards)
+    array = writable(spec.create(zarr.create_group(folder / "values.zarr", overwrite=True), "x"))
     array[...] = values
     return StoredArray(array, 0, len(values)).lazy()

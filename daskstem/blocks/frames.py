@@ -1,6 +1,6 @@
 """Whole maps of one frame at a time, and reductions over a frame."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,9 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
+from daskstem.blocks.pieces import pattern_blocks
 from daskstem.blocks.tree import join_tree
+from daskstem.schema.source import Piece
 
 
 def map_frames(
@@ -54,7 +56,7 @@ def map_frames(
 
 
 def reduce_frames(
-    chunk: Callable[[np.ndarray], np.ndarray],
+    chunk: Callable[[Iterator[Piece]], np.ndarray],
     combine: Callable[[Sequence[np.ndarray]], np.ndarray],
     array: da.Array,
     *,
@@ -67,7 +69,8 @@ def reduce_frames(
     Parameters
     ----------
     chunk
-        Makes a partial result from one block (scan_y, scan_x, q_y, q_x).
+        Makes a partial result from the pieces of one block: patterns (1, scan_y, scan_x, q_y,
+        q_x) and where they lie. A piece is gone when the next one is asked for.
     combine
         Joins partial results.
     array
@@ -81,29 +84,25 @@ def reduce_frames(
     -------
     (frame, *shape), one chunk per frame.
     """
-    blocks = array.rechunk({0: 1, 3: -1, 4: -1})
-    key = f"{name}-{tokenize(chunk, combine, blocks.name, shape, str(dtype))}"
+    n_frames = array.shape[0]
+    blocks = pattern_blocks(array, ((1,) * n_frames, *array.chunks[1:3]))
+    key = f"{name}-{tokenize(chunk, combine, array.name, shape, str(dtype))}"
     graph: dict[Any, Any] = {}
-    for frame in range(blocks.shape[0]):
+    for frame in range(n_frames):
         keys: list[Any] = []
-        for i in range(blocks.numblocks[1]):
-            for j in range(blocks.numblocks[2]):
-                keys.append((f"{key}-block", frame, i, j))
-                graph[keys[-1]] = (partial(_on_frame, chunk, inner=True),
-                                   (blocks.name, frame, i, j, 0, 0))  # fmt: skip
+        for i, j in np.ndindex(len(blocks.chunks[1]), len(blocks.chunks[2])):
+            keys.append((f"{key}-block", frame, i, j))
+            graph[keys[-1]] = blocks.task(chunk, (frame, i, j))
         joins, left = join_tree(combine, keys, name=f"{key}-join", place=(frame,))
         graph |= joins
         graph[(key, frame, *(0,) * len(shape))] = (partial(_last, combine), left)
-    layers = HighLevelGraph.from_collections(key, graph, dependencies=[blocks])
-    chunks = ((1,) * blocks.shape[0], *((n,) for n in shape))
+    layers = HighLevelGraph.from_collections(key, graph, dependencies=blocks.dependencies)
+    chunks = ((1,) * n_frames, *((n,) for n in shape))
     return da.Array(layers, key, chunks, meta=np.empty((0,) * (1 + len(shape)), dtype))
 
 
-def _on_frame(
-    function: Callable[..., np.ndarray], *blocks: np.ndarray, inner: bool = False
-) -> Any:
-    result = function(*(np.asarray(block)[0] for block in blocks))
-    return result if inner else np.asarray(result)[np.newaxis]
+def _on_frame(function: Callable[..., np.ndarray], *blocks: np.ndarray) -> Any:
+    return np.asarray(function(*(np.asarray(block)[0] for block in blocks)))[np.newaxis]
 
 
 def _last(

@@ -43,9 +43,11 @@ def join_sums(parts: Sequence[GroupSums]) -> GroupSums:
     sums = np.zeros((len(groups), *parts[0].sums.shape[1:]))
     squares = np.zeros(len(groups))
     for part in parts:
-        # a group stands once in a part, so nothing is lost by adding at indices
         at = np.searchsorted(groups, part.groups)
-        sums[at] += part.sums
+        # one by one: adding at indices would copy what it adds to, twice
+        for row, total in zip(at, part.sums, strict=True):
+            sums[row] += total
+        # a group stands once in a part, so nothing is lost
         squares[at] += part.squares
     return GroupSums(groups, sums, squares)
 

@@ -1,48 +1,22 @@
 """Reading a block and its halo straight from where an array is stored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import dask.array as da
 import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-Region = tuple[slice, ...]
+from daskstem.blocks.pieces import pattern_blocks
+from daskstem.blocks.pieces import source_of as source_of
+from daskstem.schema.source import BlockSource as BlockSource
+from daskstem.schema.source import Piece, Region
+
 PatternFunction = Callable[..., np.ndarray]
 """``function(patterns, region, *maps, *wholes)``, all for one block of the scan."""
-
-
-class BlockSource(Protocol):
-    """What a lazy array may be an untouched view of: it can be read piece by piece."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the whole array."""
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Dtype of the values."""
-
-    def read(self, region: Region) -> np.ndarray:
-        """Return the values of a region given by slices with explicit bounds."""
-
-
-def source_of(array: da.Array) -> BlockSource | None:
-    """Return what ``array`` is an untouched view of, or None if it is a computed array.
-
-    Dask keeps the object given to ``from_array`` in a task of its own, named after the
-    array; any operation, slicing included, makes an array of another name, so an array
-    whose name still has that task is the stored one, element by element.
-    """
-    layer = array.dask.layers.get(f"original-{array.name}")
-    if layer is None:
-        return None
-    original = layer[f"original-{array.name}"]
-    original = getattr(original, "value", original)
-    return original if hasattr(original, "read") else None
 
 
 class ViewSource:
@@ -60,6 +34,10 @@ class ViewSource:
     def read(self, region: Region) -> np.ndarray:
         """Return the values of a region given by slices with explicit bounds."""
         raise NotImplementedError
+
+    def pieces(self, region: Region) -> Iterator[Piece]:
+        """Yield the region as one piece."""
+        yield region, self.read(region)
 
     def __getitem__(self, key: Region) -> np.ndarray:
         """Read one block, as Dask asks for it."""
@@ -111,10 +89,20 @@ class MappedSource(ViewSource):
         """Return the mapped patterns of a region."""
         scan = region[:3]
         patterns = self.source.read((*scan, *_all_of(self.source.shape[3:])))
-        maps = (side.read(scan) for side in self.maps)
-        wholes = (side.read((region[0], *_all_of(side.shape[1:]))) for side in self.wholes)
-        mapped = _on_region(self.function, scan, patterns, *maps, *wholes)
+        mapped = self._mapped(scan, patterns)
         return np.ascontiguousarray(mapped[:, :, :, region[3], region[4]])
+
+    def pieces(self, region: Region) -> Iterator[Piece]:
+        """Yield the mapped patterns of each piece of the source."""
+        detector = region[3:]
+        for where, patterns in self.source.pieces((*region[:3], *_all_of(self.source.shape[3:]))):
+            mapped = self._mapped(where[:3], patterns)
+            yield (*where[:3], *detector), mapped[(slice(None),) * 3 + detector]
+
+    def _mapped(self, scan: Region, patterns: np.ndarray) -> np.ndarray:
+        maps = (side.read(scan) for side in self.maps)
+        wholes = (side.read((scan[0], *_all_of(side.shape[1:]))) for side in self.wholes)
+        return np.asarray(_on_region(self.function, scan, patterns, *maps, *wholes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +124,10 @@ class HeldArray:
     def read(self, region: Region) -> np.ndarray:
         """Return the values of a region."""
         return self.values[region]
+
+    def pieces(self, region: Region) -> Iterator[Piece]:
+        """Yield the region as one piece."""
+        yield region, self.read(region)
 
 
 def map_patterns(
@@ -201,6 +193,8 @@ def measure_patterns(
 ) -> da.Array:
     """Measure numbers on every single pattern, lazily: one task per block.
 
+    Stored patterns are measured piece by piece, as they are read.
+
     Parameters
     ----------
     function
@@ -233,24 +227,43 @@ def _map_blocks(
     dtype: Any,
     name: str,
 ) -> da.Array:
-    blocks = array.rechunk({3: -1, 4: -1})
-    cut = [da.asarray(side).rechunk(blocks.chunks[:3]) for side in maps]
+    blocks = pattern_blocks(array)
+    cut = [da.asarray(side).rechunk(blocks.chunks) for side in maps]
     gathered = [
         da.asarray(side).rechunk((blocks.chunks[0], *((n,) for n in side.shape[1:])))
         for side in wholes
     ]
-    starts = [np.cumsum((0, *sizes)).tolist() for sizes in blocks.chunks[:3]]
     graph: dict[Any, Any] = {}
-    for index in np.ndindex(blocks.numblocks[:3]):
-        region = tuple(slice(s[i], s[i + 1]) for s, i in zip(starts, index, strict=True))
-        inputs = [(blocks.name, *index, 0, 0)]
-        inputs += [(side.name, *index) for side in cut]
-        inputs += [(side.name, index[0], *(0,) * (side.ndim - 1)) for side in gathered]
-        task = (partial(_on_region, function, region), *inputs)
-        graph[(name, *index, *(0,) * len(lengths))] = task
-    layers = HighLevelGraph.from_collections(name, graph, dependencies=[blocks, *cut, *gathered])
-    chunks = (*blocks.chunks[:3], *((n,) for n in lengths))
+    for index in np.ndindex(*map(len, blocks.chunks)):
+        sides: list[Any] = [(side.name, *index) for side in cut]
+        sides += [(side.name, index[0], *(0,) * (side.ndim - 1)) for side in gathered]
+        mapped = partial(_map_pieces, function, blocks.region(index), len(cut), lengths, dtype)
+        graph[(name, *index, *(0,) * len(lengths))] = blocks.task(mapped, index, *sides)
+    layers = HighLevelGraph.from_collections(
+        name, graph, dependencies=[*blocks.dependencies, *cut, *gathered]
+    )
+    chunks = (*blocks.chunks, *((n,) for n in lengths))
     return da.Array(layers, name, chunks, meta=np.empty((0,) * len(chunks), dtype))
+
+
+def _map_pieces(
+    function: PatternFunction,
+    region: Region,
+    n_maps: int,
+    lengths: tuple[int, ...],
+    dtype: Any,
+    pieces: Iterator[Piece],
+    *sides: Any,
+) -> np.ndarray:
+    mapped = np.empty((*(s.stop - s.start for s in region), *lengths), dtype)
+    maps, wholes = sides[:n_maps], sides[n_maps:]
+    for where, patterns in pieces:
+        here = tuple(
+            slice(w.start - r.start, w.stop - r.start) for w, r in zip(where, region, strict=False)
+        )
+        own = [*(np.asarray(m)[here] for m in maps), *(np.asarray(w)[here[0]] for w in wholes)]
+        mapped[here] = _on_region(function, where[:3], patterns, *own)
+    return mapped
 
 
 def _on_region(function: PatternFunction, region: Region, patterns: Any, *sides: Any) -> Any:
@@ -258,9 +271,9 @@ def _on_region(function: PatternFunction, region: Region, patterns: Any, *sides:
 
 
 def _native(block: Any) -> np.ndarray:
-    # compiled kernels know no other byte order
+    # compiled kernels know no other byte order, and want no stride
     values = np.asarray(block)
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
+    return values.astype(values.dtype.newbyteorder("="), order="C", copy=False)
 
 
 def _side_source(side: da.Array | np.ndarray) -> BlockSource | None:

@@ -1,6 +1,6 @@
 """A part of the patterns, or coarser ones, still readable block and halo at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,8 @@ import dask.array as da
 import numpy as np
 from dask.base import tokenize
 
-from daskstem.blocks.sources import BlockSource, Region, ViewSource, source_of
+from daskstem.blocks.sources import ViewSource, source_of
+from daskstem.schema.source import BlockSource, Piece, Region
 
 Binning = Callable[[np.ndarray], np.ndarray]
 """Turns patterns (frame, scan_y, scan_x, q_y, q_x) of whole boxes into one pixel per box."""
@@ -26,9 +27,16 @@ class CroppedSource(ViewSource):
 
     def read(self, region: Region) -> np.ndarray:
         """Return the values of a region of the box."""
-        return self.source.read(
-            tuple(slice(s.start + o, s.stop + o) for s, o in zip(region, self.start, strict=True))
-        )
+        return self.source.read(self._shifted(region, 1))
+
+    def pieces(self, region: Region) -> Iterator[Piece]:
+        """Yield the region in the pieces of the source."""
+        for where, values in self.source.pieces(self._shifted(region, 1)):
+            yield self._shifted(where, -1), values
+
+    def _shifted(self, region: Region, sign: int) -> Region:
+        both = zip(region, self.start, strict=True)
+        return tuple(slice(s.start + sign * o, s.stop + sign * o) for s, o in both)
 
 
 @dataclass(frozen=True, eq=False)

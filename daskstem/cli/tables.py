@@ -1,14 +1,18 @@
 """Tables that commands print."""
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
 
-from daskstem.run.execute import RunSummary
-from daskstem.run.plan import Plan
 from daskstem.run.progress import size_text
 
+if TYPE_CHECKING:
+    from daskstem.run.execute import RunSummary
+    from daskstem.run.plan import Plan
 
-def show_summary(summary: RunSummary) -> None:
+
+def show_summary(summary: "RunSummary") -> None:
     """Print what a run did."""
     figures = Table(box=None, show_header=False, pad_edge=False)
     figures.add_row("positions", f"{summary.positions}")
@@ -24,7 +28,7 @@ def show_summary(summary: RunSummary) -> None:
     _console().print(figures)
 
 
-def show_plan(plan: Plan) -> None:
+def show_plan(plan: "Plan") -> None:
     """Print what a run will take."""
     table = Table(box=None, pad_edge=False)
     for heading in ("stage", "state"):

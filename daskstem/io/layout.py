@@ -1,13 +1,15 @@
 """How an array lies in a store: dims, chunks, shards, codecs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 import zarr
 from numpy.dtypes import StringDType
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class ArraySpec:
@@ -58,7 +60,7 @@ def writable(array: zarr.Array) -> zarr.Array:
     return array.with_config({"write_empty_chunks": True})
 
 
-def write_coordinate(group: zarr.Group, key: str, variable: xr.Variable) -> None:
+def write_coordinate(group: zarr.Group, key: str, variable: "xr.Variable") -> None:
     """Write a coordinate, whole."""
     values = np.asarray(variable.values)
     # of texts only those of any length have a place in the format's specification

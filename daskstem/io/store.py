@@ -6,26 +6,30 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import xarray as xr
 import zarr
 from zarr.errors import ZarrUserWarning
 
 from daskstem.io.layout import ArraySpec, write_coordinate
+from daskstem.io.root import create_root as create_root
+from daskstem.io.root import existing_root as existing_root
+from daskstem.io.root import open_root as open_root
 from daskstem.io.stored import RAW as RAW
 from daskstem.io.stored import StoredArray
 from daskstem.io.writing import BUILDING, REMOVED, store_folder, writing
 from daskstem.schema.dims import FRAME
 from daskstem.schema.errors import InputError
-from daskstem.schema.provenance import SCHEMA_VERSION, package_version
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 FINISHED: Final = "finished"
 FINISHED_FRAMES: Final = "finished_frames"
 
 
-def open_series(store: str | Path) -> xr.DataTree:
+def open_series(store: str | Path) -> "xr.DataTree":
     """Open a series: a tree of lazy arrays, one group per finished step.
 
     Parameters
@@ -54,6 +58,9 @@ def open_series(store: str | Path) -> xr.DataTree:
     ...     daskstem.open_series(store)["raw"].dataset.sizes["scan_y"]
     16
     """
+    # half a second to import, with all that comes along; `info` does without
+    import xarray as xr
+
     root = open_root(store)
     names = [RAW, *(name for name in group_names(root) if name != RAW)]
     unfinished = [name for name in names if not is_finished(root, name)]
@@ -63,78 +70,6 @@ def open_series(store: str | Path) -> xr.DataTree:
     tree = xr.DataTree.from_dict(groups)
     tree.attrs = {**dict(root.attrs), "unfinished": unfinished}
     return tree
-
-
-def open_root(store: str | Path, *, mode: str = "r") -> zarr.Group:
-    """Open a store's root, refusing what is not one or is newer than this version.
-
-    Raises
-    ------
-    InputError
-        As said above.
-    """
-    if mode != "r" and "://" in str(store):
-        raise InputError(f"{store} is a URL; write to a folder and copy the store from there")
-    try:
-        root = zarr.open_group(_address(store), mode=mode, use_consolidated=False)  # type: ignore[arg-type]
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError) as error:
-        raise InputError(
-            f"no store at {store}; make one with 'daskstem convert SOURCE {store}'"
-        ) from error
-    found = root.attrs.get("daskstem_schema")
-    if not isinstance(found, int):
-        raise InputError(
-            f"{store} is a Zarr group but not a daskstem store (no 'daskstem_schema' in its "
-            f"attributes); convert it with 'daskstem convert {store} NEW.zarr'"
-        )
-    if found > SCHEMA_VERSION:
-        raise InputError(
-            f"{store} was written with schema {found}, this version reads up to "
-            f"{SCHEMA_VERSION}; upgrade daskstem"
-        )
-    return root
-
-
-def existing_root(store: str | Path) -> zarr.Group | None:
-    """Open a store's root for writing, or return None where a new one can be made.
-
-    Raises
-    ------
-    InputError
-        If the place is taken by something else.
-    """
-    path = Path(_address(store))
-    if "://" in str(store) or (path / "zarr.json").exists():
-        return open_root(store, mode="r+")
-    # a process killed while it made the store leaves a folder with a file it had begun
-    alone = not path.is_dir() or all(p.suffix == ".partial" for p in path.iterdir())
-    if path.is_file() or not alone:
-        raise InputError(f"{store} exists and is not a daskstem store; choose another target")
-    return None
-
-
-def create_root(store: str | Path) -> zarr.Group:
-    """Create a store's root, or open the one that is there.
-
-    Raises
-    ------
-    InputError
-        If the place is taken by something else or cannot be written.
-    """
-    found = existing_root(store)
-    if found is not None:
-        return found
-    attributes: Any = {"daskstem_schema": SCHEMA_VERSION, "daskstem_version": package_version()}
-    try:
-        zarr.open_group(_address(store), mode="a", attributes=attributes)
-    except OSError as error:
-        raise InputError(f"cannot write to {store}: {error.strerror or error}") from error
-    return open_root(store, mode="r+")
-
-
-def _address(store: str | Path) -> str:
-    # workers on other machines, or started elsewhere, have another working directory
-    return str(store) if "://" in str(store) else str(Path(store).absolute())
 
 
 def group_names(root: zarr.Group) -> list[str]:
@@ -164,23 +99,20 @@ def _metadata(root: zarr.Group, name: str) -> Iterator[None]:
             ) from error
 
 
-def open_group(root: zarr.Group, name: str, *, frames: slice | None = None) -> xr.Dataset:
+def open_group(root: zarr.Group, name: str, *, frames: slice | None = None) -> "xr.Dataset":
     """Open one group lazily, whole or for a range of frames.
 
     One-dimensional arrays are read; all others are Dask arrays with one block per
     stored file.
     """
-    with _metadata(root, name):
-        group = root[name]
-    if not isinstance(group, zarr.Group):
-        raise InputError(f"{name!r} in {root.store_path} is an array, expected a group")
+    import xarray as xr
+
+    group, found = group_arrays(root, name)
     variables: dict[str, xr.Variable] = {}
     coordinates: set[str] = set()
     finished = bool(group.attrs.get(FINISHED, False))
-    with _metadata(root, name):
-        found = dict(group.arrays())
     for key, array in found.items():
-        dims = tuple(str(d) for d in array.metadata.dimension_names or ())  # type: ignore[union-attr]
+        dims = dims_of(array)
         attrs = dict(array.attrs)
         listed = str(attrs.pop("coordinates", "")).split()
         coordinates.update(listed)
@@ -188,6 +120,20 @@ def open_group(root: zarr.Group, name: str, *, frames: slice | None = None) -> x
     coordinates |= {key for key, variable in variables.items() if variable.dims == (key,)}
     ds = xr.Dataset(variables, attrs=dict(group.attrs))
     return ds.set_coords([name for name in coordinates if name in variables])
+
+
+def group_arrays(root: zarr.Group, name: str) -> tuple[zarr.Group, dict[str, zarr.Array]]:
+    """Return a group and its arrays by name."""
+    with _metadata(root, name):
+        group = root[name]
+        if isinstance(group, zarr.Group):
+            return group, dict(group.arrays())
+    raise InputError(f"{name!r} in {root.store_path} is an array, expected a group")
+
+
+def dims_of(array: zarr.Array) -> tuple[str, ...]:
+    """Return the names of an array's dimensions."""
+    return tuple(str(d) for d in array.metadata.dimension_names or ())  # type: ignore[union-attr]
 
 
 def _values(array: zarr.Array, dims: tuple[str, ...], frames: slice | None, finished: bool) -> Any:
@@ -208,7 +154,7 @@ def begin_group(
     root: zarr.Group,
     name: str,
     arrays: Mapping[str, ArraySpec],
-    coordinates: Mapping[str, xr.Variable],
+    coordinates: "Mapping[str, xr.Variable]",
     attrs: Mapping[str, Any],
     *,
     coordinate_names: Sequence[str] = (),
@@ -237,7 +183,7 @@ def begin_group(
 def _fill_group(
     group: zarr.Group,
     arrays: Mapping[str, ArraySpec],
-    coordinates: Mapping[str, xr.Variable],
+    coordinates: "Mapping[str, xr.Variable]",
     coordinate_names: Sequence[str],
 ) -> None:
     names = [*coordinate_names, *(key for key, v in coordinates.items() if v.dims != (key,))]

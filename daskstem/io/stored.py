@@ -1,17 +1,21 @@
 """An array in a store, read piece by piece, with damage named."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import dask.array as da
 import numpy as np
 import zarr
-from dask.base import normalize_token
 from zarr.storage import LocalStore
 
+from daskstem.io.shards import DamagedShardError, MissingShardError, shards_of
 from daskstem.schema.errors import InputError
-from daskstem.schema.source import Region
+from daskstem.schema.source import Piece, Region
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 RAW: Final = "raw"
 
@@ -56,24 +60,51 @@ class StoredArray:
         InputError
             If a chunk is damaged or its file is gone; the message names it.
         """
-        first, *others = region
-        absolute = (slice(self.start + first.start, self.start + first.stop), *others)
+        absolute = self._absolute(region)
+        shards = shards_of(self.array)
+        if shards is not None:
+            with self._faults_named():
+                return shards.read(absolute)
         self._refuse_missing(absolute)
         try:
             return np.asarray(self.array[absolute])
         except (ValueError, RuntimeError, OSError) as error:
             raise InputError(self._damage(absolute, error)) from error
 
+    def pieces(self, region: Region) -> Iterator[Piece]:
+        """Yield a region in small pieces, where the layout of the store allows.
+
+        A piece is gone when the next one is asked for: all may come in the same buffer.
+
+        Raises
+        ------
+        InputError
+            As for ``read``.
+        """
+        shards = shards_of(self.array)
+        if shards is None:
+            yield region, self.read(region)
+            return
+        with self._faults_named():
+            for (first, *others), values in shards.pieces(self._absolute(region)):
+                yield (slice(first.start - self.start, first.stop - self.start), *others), values
+
     def __getitem__(self, key: Any) -> np.ndarray:
-        """Index with integers and slices, as Dask does."""
+        """Index with integers, slices and one list of integers, as Dask does."""
         keys = key if isinstance(key, tuple) else (key,)
         keys = (*keys, *(slice(None),) * (self.ndim - len(keys)))
         region: list[slice] = []
-        inside: list[int | slice] = []
+        inside: list[int | slice | np.ndarray] = []
         for k, size in zip(keys, self.shape, strict=True):
             if isinstance(k, (int, np.integer)):
                 region.append(slice(int(k) % size, int(k) % size + 1))
                 inside.append(0)
+                continue
+            if not isinstance(k, slice):
+                numbers = np.asarray(k, np.intp) % size
+                low, high = (int(numbers.min()), int(numbers.max()) + 1) if len(k) else (0, 0)
+                region.append(slice(low, high))
+                inside.append(numbers - low)
                 continue
             start, stop, step = k.indices(size)
             low, high = (start, stop) if step > 0 else (stop + 1, start + 1)
@@ -83,17 +114,21 @@ class StoredArray:
 
     def __dask_tokenize__(self) -> Any:
         """Identify the content by the address: products carry their own history."""
-        return normalize_token((str(self.array.store_path), self.start, self.stop))
+        return (str(self.array.store_path), self.start, self.stop)
 
-    def lazy(self) -> da.Array:
+    def lazy(self) -> "da.Array":
         """Return a Dask array with one block per stored file."""
+        # a third of a second to import, and metadata are looked at without
+        import dask.array as da
+
         name = f"{self.array.basename or 'array'}-{da.core.tokenize(self)}"
         return da.from_array(
             self,
             chunks=self.block_shape,
             name=name,
             asarray=False,
-            fancy=False,
+            # with False Dask would read a whole block and then take one pattern of it
+            fancy=True,
             meta=np.empty((0,) * self.ndim, self.dtype),
         )
 
@@ -114,10 +149,32 @@ class StoredArray:
             return
         for key in self.keys(region):
             if not (folder / key).exists():
-                raise InputError(
-                    f"chunk {key} of {self.array.store_path} is missing; restore the file from "
-                    f"a copy, or {self._remedy()}"
-                )
+                raise InputError(self._missing(key))
+
+    def _absolute(self, region: Region) -> Region:
+        first, *others = region
+        return (slice(self.start + first.start, self.start + first.stop), *others)
+
+    @contextmanager
+    def _faults_named(self) -> Iterator[None]:
+        try:
+            yield
+        except MissingShardError as error:
+            raise InputError(self._missing(error.key)) from error
+        except DamagedShardError as error:
+            raise InputError(self._damaged(error.key, error.found)) from error
+
+    def _missing(self, key: str) -> str:
+        return (
+            f"chunk {key} of {self.array.store_path} is missing; restore the file from "
+            f"a copy, or {self._remedy()}"
+        )
+
+    def _damaged(self, key: str, found: str) -> str:
+        return (
+            f"chunk {key} of {self.array.store_path} is damaged ({found}); "
+            f"restore the file from a copy, or {self._remedy(delete='delete it and ')}"
+        )
 
     def _remedy(self, delete: str = "") -> str:
         group = self.array.path.partition("/")[0]
@@ -135,10 +192,7 @@ class StoredArray:
             try:
                 self.array[block]
             except (ValueError, RuntimeError, OSError) as cause:
-                return (
-                    f"chunk {key} of {self.array.store_path} is damaged ({_first_line(cause)}); "
-                    f"restore the file from a copy, or {self._remedy(delete='delete it and ')}"
-                )
+                return self._damaged(key, _first_line(cause))
         return f"{self.array.store_path} could not be read ({_first_line(error)})"
 
 

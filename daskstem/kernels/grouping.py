@@ -3,6 +3,9 @@
 import numpy as np
 
 from daskstem.kernels.compiled import kernel
+from daskstem.kernels.summing import ROWS_AT_ONCE, sum_dtype
+
+_TILE = 2048
 
 
 @kernel()
@@ -51,9 +54,50 @@ def group_coefficients(
     return coefficients
 
 
+def add_to_groups(patterns: np.ndarray, rows: np.ndarray, sums: np.ndarray) -> None:
+    """Add every pattern to the sum of its group.
+
+    Parameters
+    ----------
+    patterns : (N, P)
+        Flattened patterns, any real dtype.
+    rows : (N,) int64
+        Row of ``sums`` that each pattern belongs to; -1 for none.
+    sums : (G, P) float64
+        Changed in place; exact for counts as long as it is below 2^53.
+    """
+    order = np.argsort(rows, kind="stable")
+    order = order[rows[order] >= 0]
+    _add_to_groups(patterns, order, rows[order], sums, np.empty(_TILE, sum_dtype(patterns.dtype)))
+
+
+# Patterns of a group are added up in cache before its sum, twice to eight times as large, is
+# touched: 10 GB/s of uint16 for pieces of 16 positions in two groups, one thread.
 @kernel()
-def group_sums(patterns: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Weighted sums of patterns.
+def _add_to_groups(
+    patterns: np.ndarray, order: np.ndarray, rows: np.ndarray, sums: np.ndarray, tile: np.ndarray
+) -> None:
+    size = patterns.shape[1]
+    for start in range(0, size, len(tile)):
+        stop = min(size, start + len(tile))
+        partial = tile[: stop - start]
+        first = 0
+        while first < len(order):
+            row, k = rows[first], first
+            partial[:] = 0
+            while k < len(order) and rows[k] == row and k - first < ROWS_AT_ONCE:
+                pattern = patterns[order[k], start:stop]
+                for i in range(len(partial)):
+                    partial[i] += pattern[i]
+                k += 1
+            for i in range(len(partial)):
+                sums[row, start + i] += np.float64(partial[i])
+            first = k
+
+
+@kernel()
+def add_weighted(patterns: np.ndarray, coefficients: np.ndarray, sums: np.ndarray) -> None:
+    """Add patterns to several sums, each with a coefficient of its own.
 
     Parameters
     ----------
@@ -61,46 +105,46 @@ def group_sums(patterns: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         Raw patterns, flattened, any real dtype.
     coefficients : (N, G) float64
         What each pattern counts for in each group; zeros are skipped.
-
-    Returns
-    -------
-    (G, P) float64
-        Exact for integer patterns and coefficients up to 2^53.
+    sums : (G, P) float64
+        Changed in place.
     """
     n_patterns, size = patterns.shape
-    n_groups = coefficients.shape[1]
-    sums = np.zeros((n_groups, size))
-    for start in range(0, size, 2048):
-        stop = min(size, start + 2048)
-        for n in range(n_patterns):
-            for g in range(n_groups):
+    tile = np.empty(_TILE)
+    for g in range(coefficients.shape[1]):
+        if not np.any(coefficients[:, g] != 0.0):
+            continue
+        for start in range(0, size, _TILE):
+            stop = min(size, start + _TILE)
+            partial = tile[: stop - start]
+            partial[:] = 0.0
+            for n in range(n_patterns):
                 c = coefficients[n, g]
                 if c != 0.0:
-                    total = sums[g, start:stop]
                     pattern = patterns[n, start:stop]
-                    for i in range(stop - start):
-                        total[i] += c * np.float64(pattern[i])
-    return sums
+                    for i in range(len(partial)):
+                        partial[i] += c * np.float64(pattern[i])
+            for i in range(len(partial)):
+                sums[g, start + i] += partial[i]
 
 
 @kernel()
-def squared_sums(patterns: np.ndarray) -> np.ndarray:
-    """Sum of squares of every pattern.
+def add_squares(patterns: np.ndarray, rows: np.ndarray, squares: np.ndarray) -> None:
+    """Add every pattern's sum of squares to that of its group.
 
     Parameters
     ----------
     patterns : (N, P)
         Any real dtype.
-
-    Returns
-    -------
-    (N,) float64
+    rows : (N,) int64
+        Element of ``squares`` that each pattern belongs to; -1 for none.
+    squares : (G,) float64
+        Changed in place; exact for counts as long as it is below 2^53.
     """
-    squares = np.empty(len(patterns))
     for n in range(len(patterns)):
+        if rows[n] < 0:
+            continue
         total = 0.0
         for i in range(patterns.shape[1]):
             value = np.float64(patterns[n, i])
             total += value * value
-        squares[n] = total
-    return squares
+        squares[rows[n]] += total

@@ -3,47 +3,77 @@
 import numpy as np
 
 from daskstem.kernels.compiled import kernel
+from daskstem.kernels.summing import ROWS_AT_ONCE, sum_dtype
 
-# Pixels taken through all patterns of a block before the next: their sums stay in the
-# first-level cache, while each pattern is still read in runs of whole pages.
-_PIECE = 2048
+# Pixels taken through all patterns before the next: their sums stay in the first-level cache.
+_TILE = 2048
+# A vector loop's start and end cost as much as this many pixels of weight zero.
+_GAP = 32
 
 
-# 4.1 GB/s of uint16, 192 x 192, one thread.
-@kernel()
-def sum_and_largest(patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and largest value over all patterns, pixel by pixel, in one reading.
+def add_patterns(patterns: np.ndarray, total: np.ndarray, largest: np.ndarray) -> None:
+    """Add patterns to a sum and raise the largest values to theirs, in one reading.
 
     Parameters
     ----------
     patterns : (N, P)
         Flattened patterns, any real dtype.
-
-    Returns
-    -------
     total : (P,) float64
-        Exact for counts as long as it is below 2^53.
+        Changed in place; exact for counts as long as it is below 2^53.
     largest : (P,)
-        In the dtype of ``patterns``.
+        In the dtype of ``patterns``, changed in place.
     """
+    tile = np.empty(_TILE, sum_dtype(patterns.dtype))
+    for start in range(0, len(patterns), ROWS_AT_ONCE):
+        _add_patterns(patterns[start : start + ROWS_AT_ONCE], total, largest, tile)
+
+
+# 16 GB/s of uint16 in cache, one thread.
+@kernel()
+def _add_patterns(
+    patterns: np.ndarray, total: np.ndarray, largest: np.ndarray, tile: np.ndarray
+) -> None:
     n_patterns, size = patterns.shape
-    total = np.zeros(size)
-    largest = patterns[0].copy()
-    for start in range(0, size, _PIECE):
-        stop = min(size, start + _PIECE)
-        sums, highest = total[start:stop], largest[start:stop]
+    for start in range(0, size, len(tile)):
+        stop = min(size, start + len(tile))
+        sums, highest = tile[: stop - start], largest[start:stop]
+        sums[:] = 0
         for i in range(n_patterns):
             pattern = patterns[i, start:stop]
             for p in range(len(pattern)):
-                value = pattern[p]
-                sums[p] += np.float64(value)
-                highest[p] = max(highest[p], value)
-    return total, largest
+                sums[p] += pattern[p]
+                highest[p] = max(highest[p], pattern[p])
+        for p in range(len(sums)):
+            total[start + p] += np.float64(sums[p])
 
 
-# 3.5 GB/s of uint16 for a disk and an annulus, 192 x 192, one thread.
+def detector_runs(detectors: np.ndarray) -> np.ndarray:
+    """Stretches of pixels outside of which the detectors' weights are zero.
+
+    Parameters
+    ----------
+    detectors : (M, P) float64
+        Weight of each pixel on each detector.
+
+    Returns
+    -------
+    (R, 3) int64
+        Detector, first pixel, and pixel after the last, detector by detector.
+    """
+    runs = []
+    for number, weights in enumerate(detectors):
+        seen = np.flatnonzero(weights)
+        if len(seen) == 0:
+            continue
+        ends = np.flatnonzero(np.diff(seen) > _GAP)
+        firsts, lasts = seen[np.append(0, ends + 1)], seen[np.append(ends, len(seen) - 1)]
+        runs.append(np.stack([np.full_like(firsts, number), firsts, lasts + 1], axis=1))
+    return np.concatenate([np.empty((0, 3), np.int64), *runs])
+
+
+# 14 GB/s of uint16 in cache for a disk and an annulus, 192 x 192, one thread.
 @kernel()
-def detector_sums(patterns: np.ndarray, detectors: np.ndarray) -> np.ndarray:
+def detector_sums(patterns: np.ndarray, detectors: np.ndarray, runs: np.ndarray) -> np.ndarray:
     """Intensity of every pattern on several detectors at once.
 
     Parameters
@@ -52,26 +82,19 @@ def detector_sums(patterns: np.ndarray, detectors: np.ndarray) -> np.ndarray:
         Flattened patterns, any real dtype.
     detectors : (M, P) float64
         Weight of each pixel on each detector.
+    runs : (R, 3) int64
+        ``detector_runs`` of the detectors.
 
     Returns
     -------
     (N, M) float64
         Exact for counts and weights 0 and 1 as long as it is below 2^53.
     """
-    n_patterns, size = patterns.shape
-    sums = np.zeros((n_patterns, len(detectors)))
-    values = np.empty(_PIECE)
-    for start in range(0, size, _PIECE):
-        stop = min(size, start + _PIECE)
-        piece = values[: stop - start]
-        seen = [np.any(detectors[m, start:stop] != 0) for m in range(len(detectors))]
-        for i in range(n_patterns):
-            pattern = patterns[i, start:stop]
-            for p in range(len(piece)):
-                piece[p] = np.float64(pattern[p])
-            for m in range(len(detectors)):
-                if seen[m]:
-                    sums[i, m] += _dot(piece, detectors[m, start:stop])
+    sums = np.zeros((len(patterns), len(detectors)))
+    for i in range(len(patterns)):
+        for r in range(len(runs)):
+            m, start, stop = runs[r]
+            sums[i, m] += _dot(patterns[i, start:stop], detectors[m, start:stop])
     return sums
 
 
@@ -79,5 +102,5 @@ def detector_sums(patterns: np.ndarray, detectors: np.ndarray) -> np.ndarray:
 def _dot(values: np.ndarray, weights: np.ndarray) -> float:
     total = 0.0
     for p in range(len(values)):
-        total += values[p] * weights[p]
+        total += np.float64(values[p]) * weights[p]
     return total

@@ -1,6 +1,6 @@
 """Any source of patterns, streamed into a store shard by shard."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -119,9 +119,10 @@ def convert(
         frame_values=frame_values,
     )
     given = {"sources": [Path(path).name for path in paths]}
+    made = provenance(step="convert", parameters=given, source=source.fingerprint, defaults={})
     return write_source(
-        source, store, step="convert", parameters=given, reporter=Reporter(quiet=quiet),
-        workers=workers, memory_limit=memory_limit, scheduler=scheduler,
+        source, store, made=made, reporter=Reporter(quiet=quiet), workers=workers,
+        memory_limit=memory_limit, scheduler=scheduler,
     )  # fmt: skip
 
 
@@ -129,8 +130,7 @@ def write_source(
     source: PatternSource,
     store: str | Path,
     *,
-    step: str,
-    parameters: Mapping[str, Any],
+    made: dict[str, Any],
     reporter: Reporter,
     workers: int | None = None,
     memory_limit: str | None = None,
@@ -138,13 +138,15 @@ def write_source(
 ) -> Path:
     """Write a source's patterns as the group ``raw`` of a store, or continue doing so.
 
+    ``made`` is the provenance to be written beside them.
+
     Raises
     ------
     InputError
         If the store already holds other patterns, or cannot be written.
     """
     available = resources(workers=workers, memory_limit=memory_limit, scheduler=scheduler)
-    made = provenance(step=step, parameters=parameters, source=source.fingerprint)
+    step = str(made["step"])
     there = existing_root(store)
     if there is not None and _is_complete(there, made["key"]):
         ensure_gathered(there)

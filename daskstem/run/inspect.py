@@ -1,21 +1,18 @@
 """What a store holds, unfinished groups included."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import xarray as xr
-
-from daskstem.io.store import group_names, open_group, open_root
-from daskstem.run.simulate import simulate
-from daskstem.schema.parameters import parameters_of
-from daskstem.steps.registry import STEPS
+from daskstem.io.content import group_content
+from daskstem.io.store import group_names, open_root
+from daskstem.schema.content import GroupContent, StoreContent
 
 
-def inspected(store: str | Path) -> xr.DataTree:
-    """Open every group of a store for looking at, whether it is finished or not.
+def inspected(store: str | Path) -> StoreContent:
+    """Look at the metadata of every group of a store, whether it is finished or not.
 
-    Of a step's parameters only those remain that differ from its defaults.
+    Of a step's parameters only those remain that were chosen, rather than left to be its
+    defaults.
 
     Raises
     ------
@@ -23,27 +20,14 @@ def inspected(store: str | Path) -> xr.DataTree:
         If there is no store, or its schema is newer than this version.
     """
     root = open_root(store)
-    groups = {name: _with_changes_only(open_group(root, name)) for name in group_names(root)}
-    tree = xr.DataTree.from_dict(groups)
-    tree.attrs = dict(root.attrs)
-    return tree
+    return StoreContent(
+        {name: _with_chosen_only(group_content(root, name)) for name in group_names(root)}
+    )
 
 
-def _with_changes_only(ds: xr.Dataset) -> xr.Dataset:
-    functions: dict[str, Callable[..., Any]] = {n: step.function for n, step in STEPS.items()}
-    functions[simulate.__name__] = simulate
-    made_by = functions.get(str(ds.attrs.get("step")))
-    if made_by is None:
-        return ds
-    defaults = {name: p.default for name, p in parameters_of(made_by).items()}
-    changed = {
-        name: value
-        for name, value in dict(ds.attrs.get("parameters", {})).items()
-        if name not in defaults or _plain(defaults[name]) != value
-    }
-    return ds.assign_attrs(parameters=changed)
-
-
-def _plain(default: object) -> object:
-    # as JSON, in which attributes are kept, has it
-    return list(default) if isinstance(default, tuple) else default
+def _with_chosen_only(group: GroupContent) -> GroupContent:
+    parameters = dict(group.attrs.get("parameters", {}))
+    chosen = group.attrs.get("chosen", list(parameters))
+    return replace(
+        group, attrs={**group.attrs, "parameters": {name: parameters[name] for name in chosen}}
+    )

@@ -18,6 +18,7 @@ from daskstem.io.writing import sole_writer, writing
 from daskstem.run.convert import write_source
 from daskstem.run.progress import Reporter
 from daskstem.schema.dims import FRAME
+from daskstem.schema.parameters import defaults_of
 from daskstem.schema.provenance import provenance
 from daskstem.testing import SimulatedSeries, simulated_series, truth_of
 
@@ -98,20 +99,25 @@ def simulate(
     }
     series = simulated_series(shape, **described)
     given = {**described, "shape": list(shape), "descan_px": list(descan_px)}
+    made = provenance(
+        step="simulate",
+        parameters=given,
+        source=series.fingerprint,
+        defaults=defaults_of(simulate),
+    )
     path = write_source(
-        series, store, step="simulate", parameters=given, reporter=Reporter(quiet=quiet),
-        workers=workers, memory_limit=memory_limit, scheduler=scheduler,
+        series, store, made=made, reporter=Reporter(quiet=quiet), workers=workers,
+        memory_limit=memory_limit, scheduler=scheduler,
     )  # fmt: skip
     root = open_root(store, mode="r+")
     if not is_finished(root, TRUTH):
         with sole_writer(root), writing(root):
-            _write_truth(root, series, given)
+            _write_truth(root, series, made)
     return path
 
 
-def _write_truth(root: zarr.Group, series: SimulatedSeries, given: dict[str, Any]) -> None:
+def _write_truth(root: zarr.Group, series: SimulatedSeries, made: dict[str, Any]) -> None:
     truth = truth_of(series)
-    made = provenance(step="simulate", parameters=given, source=series.fingerprint)
     specs = {
         str(name): ArraySpec(
             [str(dim) for dim in array.dims],

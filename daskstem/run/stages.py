@@ -17,7 +17,7 @@ from daskstem.io.store import (
 from daskstem.run.recipe import Recipe, StepCall
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME
-from daskstem.schema.parameters import files_of
+from daskstem.schema.parameters import defaults_of, files_of
 from daskstem.schema.provenance import digest, file_digest, provenance
 from daskstem.steps.registry import FUSIONS
 
@@ -118,7 +118,12 @@ def histories(recipe: Recipe, raw_key: str) -> list[dict[str, Any]]:
         contents = {name: file_digest(path) for name, path in files.items()}
         source = digest({name: keys[name] for name in used} | contents)
         made_from = {group: key for name in used for group, key in stored[name].items()}
-        history = provenance(step=call.step.name, parameters=call.parameters, source=source)
+        history = provenance(
+            step=call.step.name,
+            parameters=call.parameters,
+            source=source,
+            defaults=defaults_of(call.step.function),
+        )
         before = [
             {"step": c.step.name, "parameters": c.parameters} for c in recipe.calls[: number + 1]
         ]

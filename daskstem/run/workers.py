@@ -13,14 +13,17 @@ from multiprocessing import resource_tracker
 from typing import Final
 
 import dask
+import zarr
 from dask.utils import parse_bytes
 from distributed import Client, LocalCluster, Security
 from distributed.utils import silence_logging_cmgr
+from threadpoolctl import threadpool_limits
 
 from daskstem.schema.errors import InputError
 
 PATIENCE: Final = "10s"
 """How long a running scheduler may take to answer."""
+_ENVIRONMENT: Final = "distributed.nanny.pre-spawn-environ"
 CORES_PER_WORKER: Final = 8
 """Threads of one process share its memory and compiled kernels; beyond these they queue."""
 
@@ -78,10 +81,26 @@ def connected(available: Resources, threads: int | None = None) -> Iterator[Clie
                 yield client
             return
         with (
+            _one_thread_per_task(),
             _local_cluster(available, threads or available.threads) as cluster,
             Client(cluster) as client,
         ):
             yield client
+
+
+@contextmanager
+def _one_thread_per_task() -> Iterator[None]:
+    """Keep BLAS and Zarr from starting threads of their own beside those of the tasks.
+
+    Blosc needs no word: outside the main thread it works in the thread that calls it.
+    """
+    with (
+        threadpool_limits(limits=1),
+        zarr.config.set({"threading.max_workers": 1}),
+        # for worker processes, which Dask keeps from BLAS's threads already
+        dask.config.set({f"{_ENVIRONMENT}.ZARR_THREADING__MAX_WORKERS": 1}),
+    ):
+        yield
 
 
 @contextmanager

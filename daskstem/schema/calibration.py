@@ -1,13 +1,15 @@
 """Calibrated axes: where a pixel lies, in which unit."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import xarray as xr
 
 from daskstem.schema.dims import Q_X, Q_Y, SCAN, SCAN_X, SCAN_Y, Q
 from daskstem.schema.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 PIXEL: Final = "px"
 
@@ -52,8 +54,11 @@ class Axis:
                 f"{self.step} and origin {self.origin}"
             )
 
-    def coordinate(self, dim: str, size: int) -> xr.Variable:
+    def coordinate(self, dim: str, size: int) -> "xr.Variable":
         """Return the positions of ``size`` pixels, float64, with ``attrs["units"]``."""
+        # most of a second to import, and readers and `info` know axes before any variable
+        import xarray as xr
+
         values = self.origin + self.step * np.arange(size, dtype=np.float64)
         return xr.Variable((dim,), values, {"units": self.units})
 
@@ -80,12 +85,12 @@ def calibrated(dim: str, *, step: float, origin: float, units: str | None) -> Ax
     return Axis(float(step) * factor, float(origin) * factor, unit)
 
 
-def axes_of(ds: xr.Dataset) -> dict[str, Axis]:
+def axes_of(ds: "xr.Dataset") -> dict[str, Axis]:
     """Read the four calibrated axes back from a Dataset's coordinates."""
     return {dim: _axis_of(ds, dim) for dim in (*SCAN, *Q)}
 
 
-def _axis_of(ds: xr.Dataset, dim: str) -> Axis:
+def _axis_of(ds: "xr.Dataset", dim: str) -> Axis:
     if dim not in ds.coords:
         return Axis()
     coordinate = ds.coords[dim]

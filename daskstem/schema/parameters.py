@@ -96,6 +96,11 @@ def parameters_of(function: Callable[..., Any]) -> dict[str, Parameter]:
     }
 
 
+def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the default of every parameter of ``function``."""
+    return {name: parameter.default for name, parameter in parameters_of(function).items()}
+
+
 def checked_parameters(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return every parameter of ``function``: the given ones, checked, and the defaults.
 

@@ -36,7 +36,9 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def provenance(*, step: str, parameters: Mapping[str, Any], source: str) -> dict[str, Any]:
+def provenance(
+    *, step: str, parameters: Mapping[str, Any], source: str, defaults: Mapping[str, Any]
+) -> dict[str, Any]:
     """Describe the making of a product.
 
     Parameters
@@ -47,18 +49,28 @@ def provenance(*, step: str, parameters: Mapping[str, Any], source: str) -> dict
         Its parameters, JSON-like.
     source
         Hash of all that it was made from.
+    defaults
+        The step's own values of parameters.
 
     Returns
     -------
     Attributes for the product's group. ``key`` is the same for, and only for, the same
-    step with the same parameters on the same source.
+    step with the same parameters on the same source. ``chosen`` names the parameters that
+    are not the defaults.
     """
+    chosen = [n for n, value in parameters.items() if _plain(value) != _plain(defaults.get(n))]
     return {
         "step": step,
         "parameters": dict(parameters),
+        "chosen": chosen,
         "source": source,
         "key": digest({"step": step, "parameters": dict(parameters), "source": source}),
         "version": package_version(),
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "host": socket.gethostname(),
     }
+
+
+def _plain(value: object) -> object:
+    # as JSON, in which attributes are kept, has it
+    return list(value) if isinstance(value, tuple) else value

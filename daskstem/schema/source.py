@@ -1,6 +1,6 @@
 """What everything that delivers patterns looks like: a file, a simulation, a store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +9,30 @@ from daskstem.schema.calibration import Axis
 
 Region = tuple[slice, ...]
 """One slice per dimension, with explicit start and stop and no step."""
+Piece = tuple[Region, np.ndarray]
+"""A part of an array: where it lies in the whole, and its values."""
+
+
+class BlockSource(Protocol):
+    """What a lazy array may be an untouched view of: it can be read piece by piece."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the whole array."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype of the values."""
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return the values of a region given by slices with explicit bounds."""
+
+    def pieces(self, region: Region) -> Iterator[Piece]:
+        """Yield a region in pieces that fit in the processor's cache, if the source can.
+
+        Otherwise the region is the only piece. The order depends on nothing but the region.
+        A piece is gone when the next one is asked for: all may come in the same buffer.
+        """
 
 
 class PatternSource(Protocol):

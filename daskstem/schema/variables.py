@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+from daskstem.schema.content import PATTERNS
 from daskstem.schema.dims import CLUSTER, FRAME, MAP, NEIGHBOR, OFFSET, PATTERN, SERIES, Q
 from daskstem.schema.errors import InputError
 
@@ -59,7 +60,7 @@ def require(ds: xr.Dataset, spec: Variable, name: str | None = None) -> xr.DataA
 
 
 patterns: Final = Variable(
-    "patterns", SERIES, "iuf", "counts", "convert", "diffraction pattern at every probe position"
+    PATTERNS, SERIES, "iuf", "counts", "convert", "diffraction pattern at every probe position"
 )
 
 mean_pattern: Final = Variable(

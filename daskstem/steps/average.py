@@ -11,12 +11,14 @@ import xarray as xr
 
 from daskstem.blocks.groupby import GroupSums, group_means
 from daskstem.blocks.halo import PlacedArrays, place
+from daskstem.blocks.pieces import PatternBlocks, pattern_blocks
 from daskstem.chunks.tiling import Window
-from daskstem.kernels.grouping import group_coefficients, group_sums, squared_sums
+from daskstem.kernels.grouping import add_squares, add_to_groups, add_weighted, group_coefficients
 from daskstem.kernels.table import cluster_table
 from daskstem.schema import variables
 from daskstem.schema.dims import Q
 from daskstem.schema.parameters import Between
+from daskstem.schema.source import Piece
 from daskstem.steps.comparing import offsets_of
 from daskstem.steps.step import step
 
@@ -86,12 +88,13 @@ def average(
     labels, similarities = da.compute(label, mean_similarity)
     tables = [cluster_table(*maps) for maps in zip(labels, similarities, strict=True)]
     placed = place(arrays, [0, *(reach for _ in arrays[1:])])
+    blocks = pattern_blocks(patterns, ((1,) * len(labels), *placed.scan_chunks))
     q_shape = (ds.sizes[Q[0]], ds.sizes[Q[1]])
     means = [
         batch
         for frame in range(len(labels))
         for batch in _means_of_frame(
-            placed, labels[frame], frame, offsets, q_shape, batch_clusters
+            blocks, placed, labels[frame], frame, offsets, q_shape, batch_clusters
         )
     ]
     return _dataset(ds, tables, means)
@@ -104,28 +107,40 @@ class SumsOfBlock:
     first: int
     stop: int
     offsets: np.ndarray | None
+    q_shape: tuple[int, int]
 
-    def __call__(
-        self, patterns: np.ndarray, label: np.ndarray, *weights: np.ndarray, here: Sequence[Window]
-    ) -> GroupSums:
+    def __call__(self, pieces: Iterator[Piece], here: Sequence[Window], *maps: Any) -> GroupSums:
         """Return the sums: of raw patterns, after the filtered ones where there are any."""
-        flat = np.ascontiguousarray(patterns).reshape(patterns.shape[0] * patterns.shape[1], -1)
-        q_shape = patterns.shape[2:]
-        (top, left), (rows, columns) = here[1].margin, here[1].shape
-        own = label[top : top + rows, left : left + columns].ravel()
+        label, *weights = (_in_memory(block) for block in maps)
         groups = np.unique(label)
         groups = groups[(groups >= self.first) & (groups < self.stop)]
-        alone = (own[:, np.newaxis] == groups).astype(np.float64)
-        ways = [group_sums(flat, alone)]
+        (top, left), (rows, columns) = here[0].margin, here[0].shape
+        own = label[top : top + rows, left : left + columns]
+        at = np.where(np.isin(own, groups), np.searchsorted(groups, own), -1)
+        coefficients = None
         if weights and self.offsets is not None:
             box = (top, top + rows, left, left + columns)
-            coefficients = group_coefficients(
-                np.ascontiguousarray(label), np.ascontiguousarray(weights[0]), self.offsets, box,
-                groups,
-            )  # fmt: skip
-            ways.insert(0, group_sums(flat, coefficients))
-        sums = np.stack(ways, axis=1).reshape(len(groups), len(ways), *q_shape)
-        return GroupSums(groups, sums, squared_sums(flat) @ alone)
+            coefficients = group_coefficients(label, weights[0], self.offsets, box, groups)
+            coefficients = coefficients.reshape(rows, columns, len(groups))
+        ways = [np.zeros((len(groups), *self.q_shape)) for _ in (label, *weights)]
+        squares = np.zeros(len(groups))
+        for (_, *scan), patterns in pieces:
+            y, x = (s.start - o for s, o in zip(scan[:2], here[0].start, strict=True))
+            inside = slice(y, y + patterns.shape[1]), slice(x, x + patterns.shape[2])
+            flat = patterns.reshape(-1, self.q_shape[0] * self.q_shape[1])
+            sums = [way.reshape(len(groups), -1) for way in ways]
+            row = at[inside].ravel()
+            add_to_groups(flat, row, sums[-1])
+            add_squares(flat, row, squares)
+            if coefficients is not None:
+                add_weighted(flat, coefficients[inside].reshape(len(flat), -1), sums[0])
+        return GroupSums(groups, np.stack(ways, axis=1), squares)
+
+
+def _in_memory(block: Any) -> np.ndarray:
+    # a stored map is read by the task, a computed one comes with its frame
+    values = block() if callable(block) else np.asarray(block)[0]
+    return np.ascontiguousarray(values)
 
 
 def mean_and_residual(
@@ -144,13 +159,15 @@ def mean_and_residual(
         mean = sums[0] / sizes[row]
         raw = sums[-1]
         # sum |I - m|^2 = sum |I|^2 - 2 m . sum I + n |m|^2
-        spread = squares - 2 * np.vdot(mean, raw) + sizes[row] * np.vdot(mean, mean)
+        # not vdot: BLAS would start threads of its own for every cluster
+        spread = squares + np.einsum("yx,yx", sizes[row] * mean - 2 * raw, mean)
         means[row] = mean
         residual[row] = np.sqrt(max(spread, 0.0) / squares) if squares > 0 else 0.0
     return means, residual
 
 
 def _means_of_frame(
+    blocks: PatternBlocks,
     placed: PlacedArrays,
     label: np.ndarray,
     frame: int,
@@ -164,11 +181,15 @@ def _means_of_frame(
         numbers, of = present[start : start + batch], sizes[start : start + batch]
         first, stop = int(numbers[0]), int(numbers[-1]) + 1
         wanted = (label >= first) & (label < stop)
-        sums = SumsOfBlock(first, stop, offsets)
+        sums = SumsOfBlock(first, stop, offsets, q_shape)
         yield group_means(
             # blocks that hold none of these clusters are not even read
-            [b.task(sums) for b in placed.blocks(frame) if wanted[b.windows[1].region].any()],
-            placed.dependencies,
+            [
+                blocks.task(sums, (frame, *b.index), b.windows[1:], *b.inputs[1:])
+                for b in placed.blocks(frame)
+                if wanted[b.windows[1].region].any()
+            ],
+            [*blocks.dependencies, *placed.dependencies],
             partial(mean_and_residual, numbers=numbers, sizes=of, q_shape=q_shape),
             n_groups=len(numbers),
             pattern_shape=q_shape,

@@ -1,16 +1,18 @@
 """Mean and largest pattern of a frame: the first look at the data."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 
 from daskstem.blocks.frames import map_frames, reduce_frames
-from daskstem.kernels.imaging import sum_and_largest
+from daskstem.kernels.imaging import add_patterns
 from daskstem.schema import variables
 from daskstem.schema.dims import SCAN, Q
+from daskstem.schema.source import Piece
 from daskstem.steps.step import step
 
 
@@ -74,10 +76,14 @@ def summary(ds: xr.Dataset) -> xr.Dataset:
     )
 
 
-def _sum_and_largest(block: np.ndarray) -> np.ndarray:
-    block = block.astype(block.dtype.newbyteorder("="), order="C", copy=False)
-    flat = block.reshape(block.shape[0] * block.shape[1], -1)
-    return np.stack(sum_and_largest(flat)).reshape(2, *block.shape[2:])
+def _sum_and_largest(pieces: Iterator[Piece]) -> np.ndarray:
+    _, first = next(pieces)
+    q_shape = first.shape[3:]
+    size = q_shape[0] * q_shape[1]
+    total, largest = np.zeros(size), first[0, 0, 0].flatten()
+    for _, patterns in chain([((), first)], pieces):
+        add_patterns(patterns.reshape(-1, size), total, largest)
+    return np.stack([total, largest]).reshape(2, *q_shape)
 
 
 def _join(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from daskstem.blocks.sources import measure_patterns
-from daskstem.kernels.imaging import detector_sums
+from daskstem.kernels.imaging import detector_runs, detector_sums
 from daskstem.kernels.similarity import annulus
 from daskstem.schema import variables
 from daskstem.schema.dims import Q
@@ -85,7 +85,7 @@ def virtual(
         detectors[variables.masked] = found
     weights = np.stack([d.ravel() for d in detectors.values()]).astype(np.float64)
     images = measure_patterns(
-        partial(_detected, detectors=weights),
+        partial(_detected, detectors=weights, runs=detector_runs(weights)),
         patterns,
         channels=len(weights),
         dtype=np.float32,
@@ -95,10 +95,10 @@ def virtual(
 
 
 def _detected(
-    patterns: np.ndarray, _region: tuple[slice, ...], *, detectors: np.ndarray
+    patterns: np.ndarray, _region: tuple[slice, ...], *, detectors: np.ndarray, runs: np.ndarray
 ) -> np.ndarray:
-    flat = np.ascontiguousarray(patterns).reshape(-1, detectors.shape[1])
-    sums = detector_sums(flat, detectors).astype(np.float32)
+    flat = patterns.reshape(-1, detectors.shape[1])
+    sums = detector_sums(flat, detectors, runs).astype(np.float32)
     return sums.reshape(*patterns.shape[:3], len(detectors))
 
 

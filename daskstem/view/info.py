@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import xarray as xr
 
-from daskstem.schema import variables
+from daskstem.schema.content import PATTERNS, GroupContent, StoreContent
 from daskstem.schema.dims import FRAME, FRAME_COORDS, SERIES
 from daskstem.view.scale import unit_text
 from daskstem.view.wording import bytes_text, in_order_made, parameters_text
 
 _IN_THE_TABLE: Final = (
-    "step", "parameters", "time", "host", "version", "key", "source", "finished",
+    "step", "parameters", "time", "host", "version", "key", "source", "finished", "chosen",
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -20,36 +19,34 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def describe(tree: xr.DataTree) -> "RenderableType":
+def describe(content: StoreContent) -> "RenderableType":
     """Describe a store: the patterns, their calibration, and the state of every group.
 
     Parameters
     ----------
-    tree
-        A series as `daskstem.open_series` gives it; ``attrs["unfinished"]`` may name groups
-        that a stopped run left half-made, and ``attrs["parameters"]`` of a group may leave
-        out what has its default.
+    content
+        Metadata of a series; ``attrs["parameters"]`` of a group may leave out what has its
+        default.
 
     Returns
     -------
-    Something that ``rich.console.Console().print`` prints. Reads nothing but metadata and
-    coordinates.
+    Something that ``rich.console.Console().print`` prints.
     """
     from rich.console import Group
 
     parts: list[RenderableType] = []
     frames = 0
-    if "raw" in tree.children and variables.patterns.name in tree["raw"].data_vars:
-        raw = tree["raw"].to_dataset()
-        frames = raw.sizes[FRAME]
+    raw = content.groups.get("raw")
+    if raw is not None and PATTERNS in raw.arrays:
+        frames = raw.arrays[PATTERNS].shape[0]
         parts = [_patterns(raw), "", _axes(raw), ""]
-    return Group(*parts, _groups(tree, frames), "", _versions(tree))
+    return Group(*parts, _groups(content, frames), "", _versions(content))
 
 
-def _patterns(raw: xr.Dataset) -> "RenderableType":
+def _patterns(raw: GroupContent) -> "RenderableType":
     from rich.text import Text
 
-    patterns = raw[variables.patterns.name]
+    patterns = raw.arrays[PATTERNS]
     shape = " x ".join(str(size) for size in patterns.shape)
     lines = [f"patterns  {shape}  {patterns.dtype}  {bytes_text(patterns.nbytes)} uncompressed"]
     lines += [
@@ -60,34 +57,35 @@ def _patterns(raw: xr.Dataset) -> "RenderableType":
     return Text("\n".join(lines))
 
 
-def _axes(raw: xr.Dataset) -> "Table":
+def _axes(raw: GroupContent) -> "Table":
     """One line for each dimension, and for what the frames are counted in."""
     table = _table("axis", "size", "first", "last", "step", "unit")
     for dim in SERIES:
         _add(table, *_axis_row(raw, dim, dim))
     for name in FRAME_COORDS:
-        if name in raw.coords:
+        if name in raw.arrays:
             _add(table, *_axis_row(raw, name, FRAME))
     return table
 
 
-def _axis_row(raw: xr.Dataset, name: str, dim: str) -> list[str]:
-    size = raw.sizes[dim]
-    if name not in raw.coords:
-        return [name, str(size), "", "", "", "" if dim == FRAME else "not calibrated"]
-    values = np.asarray(raw.coords[name].values)
-    units = unit_text(str(raw.coords[name].attrs.get("units", "")))
+def _axis_row(raw: GroupContent, name: str, dim: str) -> list[str]:
+    size = str(dict(zip(SERIES, raw.arrays[PATTERNS].shape, strict=True))[dim])
+    axis = raw.arrays.get(name)
+    if axis is None or axis.values is None:
+        return [name, size, "", "", "", "" if dim == FRAME else "not calibrated"]
+    values = axis.values
+    units = unit_text(str(axis.attrs.get("units", "")))
     if values.dtype.kind not in "iuf":
-        return [name, str(size), str(values[0]), str(values[-1]), "", units]
+        return [name, size, str(values[0]), str(values[-1]), "", units]
     steps = np.diff(values.astype(np.float64))
     even = steps.size > 0 and np.allclose(steps, steps[0], rtol=1e-6)
     step = f"{steps[0]:.6g}" if even else "uneven" if steps.size else ""
-    return [name, str(size), f"{values[0]:.6g}", f"{values[-1]:.6g}", step, units]
+    return [name, size, f"{values[0]:.6g}", f"{values[-1]:.6g}", step, units]
 
 
-def _groups(tree: xr.DataTree, frames: int) -> "Table":
+def _groups(content: StoreContent, frames: int) -> "Table":
     table = _table("group", "step", "state", "made (UTC)", "parameters")
-    every: dict[str, Mapping] = {name: child.attrs for name, child in tree.children.items()}
+    every: dict[str, Mapping] = {name: group.attrs for name, group in content.groups.items()}
     ordered = in_order_made(every)
     first = {"raw": ordered.pop("raw")} if "raw" in ordered else {}
     for name, attrs in {**first, **ordered}.items():
@@ -99,14 +97,11 @@ def _groups(tree: xr.DataTree, frames: int) -> "Table":
             str(attrs.get("time", ""))[:16].replace("T", " "),
             parameters_text(attrs.get("parameters")),
         )
-    for name in tree.attrs.get("unfinished", ()):
-        if name not in tree.children:
-            _add(table, str(name), "", "not finished", "", "")
     return table
 
 
-def _versions(tree: xr.DataTree) -> str:
-    found = {str(child.attrs.get("version", "")) for child in tree.children.values()} - {""}
+def _versions(content: StoreContent) -> str:
+    found = {str(group.attrs.get("version", "")) for group in content.groups.values()} - {""}
     made = [f"made with daskstem {', '.join(sorted(found))}"] if found else []
     return "; ".join([*made, "parameters that have their defaults are left out"])
 

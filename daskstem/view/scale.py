@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import xarray as xr
 
 from daskstem.schema.calibration import PIXEL, axes_of
 from daskstem.schema.dims import Q_X, Q_Y, SCAN_X, SCAN_Y
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
 
 _BAR_SHARE: Final = 0.28
@@ -58,17 +58,17 @@ class PixelGrid:
         return self.step_y * self.step_x if self.calibrated else None
 
 
-def scan_grid(array: xr.DataArray | xr.Dataset) -> PixelGrid:
+def scan_grid(array: "xr.DataArray | xr.Dataset") -> PixelGrid:
     """Return the grid of the probe positions, in nm or in positions."""
     return _grid(array, SCAN_Y, SCAN_X)
 
 
-def detector_grid(array: xr.DataArray | xr.Dataset) -> PixelGrid:
+def detector_grid(array: "xr.DataArray | xr.Dataset") -> PixelGrid:
     """Return the grid of the detector pixels, in 1/angstrom, mrad or pixels."""
     return _grid(array, Q_Y, Q_X)
 
 
-def _grid(array: xr.DataArray | xr.Dataset, dim_y: str, dim_x: str) -> PixelGrid:
+def _grid(array: "xr.DataArray | xr.Dataset", dim_y: str, dim_x: str) -> PixelGrid:
     axes = axes_of(array.coords.to_dataset())
     along_y, along_x = axes[dim_y], axes[dim_x]
     rows, columns = array.sizes[dim_y], array.sizes[dim_x]

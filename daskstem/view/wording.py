@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any, Final
 
 from daskstem.schema.dims import FRAME_COORDS
 from daskstem.view.scale import PixelGrid, length_text, unit_text
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _PREFIXES: Final = ("bytes", "kB", "MB", "GB", "TB", "PB")
 _USUAL_ORDER: Final = (
@@ -81,7 +82,7 @@ def field_text(grid: PixelGrid, *, pixel_name: str) -> str:
     return f"{grid.height * factor:.3g} × {grid.width * factor:.3g} {unit_text(units)}"
 
 
-def frame_title(number: int, coordinates: xr.Dataset) -> str:
+def frame_title(number: int, coordinates: "xr.Dataset") -> str:
     """Name a frame by its number and by what the series is counted in."""
     parts = [
         f"{name} {coordinates[name].values.item():.4g} "

@@ -39,7 +39,8 @@ def test_is_lazy():
 def test_reduction_joins_all_blocks_of_a_frame(chunks):
     values = np.random.default_rng(1).integers(0, 99, (3, 7, 9, 2, 3))
     found = reduce_frames(
-        lambda block: block.sum(axis=(0, 1)), lambda parts: np.sum(list(parts), axis=0),
+        lambda pieces: sum(block.sum(axis=(0, 1, 2)) for _, block in pieces),
+        lambda parts: np.sum(list(parts), axis=0),
         da.from_array(values, chunks=chunks), shape=(2, 3), dtype=values.dtype, name="sum",
     )  # fmt: skip
     assert found.chunks == ((1, 1, 1), (2,), (3,))
@@ -55,7 +56,7 @@ def test_reduction_is_a_tree():
         return sum(parts)
 
     reduce_frames(
-        lambda block: np.ones(block.shape[2:])[0, 0],
+        lambda pieces: np.float64(len(list(pieces))),
         joined,
         values,
         shape=(),

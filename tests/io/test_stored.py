@@ -27,7 +27,9 @@ def array(tmp_path):
     "key",
     [
         0, -1, (1, 2), (slice(None), 3), (slice(0, 2), slice(1, 8, 3)), (2, slice(None, None, -1)),
-        (1, slice(8, 2, -2), 4), (slice(1, 1),), (0, 0, 0, 0), (np.int64(1), slice(2, 3)),
+        (slice(0, 2), [5, 1, -1], slice(2, 4)), (slice(None), slice(None), np.array([3, 3])),
+        (slice(None), []), (1, slice(8, 2, -2), 4), (slice(1, 1),), (0, 0, 0, 0),
+        (np.int64(1), slice(2, 3)),
     ],
     ids=str,
 )  # fmt: skip
@@ -72,3 +74,30 @@ def test_damage_names_the_file_and_spares_the_others(array, tmp_path, damage):
     np.testing.assert_array_equal(stored[0], VALUES[0])
     np.testing.assert_array_equal(stored[1, :8, :8], VALUES[1, :8, :8])
     assert [missing_chunks(array, frame) for frame in range(3)] == [False, damage == "lost", False]
+
+
+@pytest.mark.parametrize("key", [(1, 7, 9), (0, slice(2, 4)), (2, -1)], ids=str)
+def test_dask_reads_no_more_than_is_asked_for(array, key, monkeypatch):
+    regions = []
+    read = StoredArray.read
+    monkeypatch.setattr(StoredArray, "read", lambda s, r: regions.append(r) or read(s, r))
+    lazy = StoredArray(array, 0, 3).lazy()
+    np.testing.assert_array_equal(lazy[key].compute(scheduler="sync"), VALUES[key])
+    assert regions
+    for frame, rows, *_ in regions:
+        assert frame.stop - frame.start == 1
+        assert rows.stop - rows.start <= 2
+
+
+@pytest.mark.parametrize("shards", [(1, 8, 8, 4), None], ids=["ours", "another layout"])
+def test_pieces_together_are_what_is_read(array, tmp_path, shards):
+    if shards is None:
+        array = zarr.create_array(tmp_path / "x.zarr", shape=VALUES.shape, dtype="u2")
+        array[...] = VALUES
+    window = StoredArray(array, 1, 3)
+    region = (slice(1, 2), slice(3, 9), slice(0, 10), slice(0, 4))
+    found = np.zeros(window.shape, "u2")
+    for where, piece in window.pieces(region):
+        found[where] = piece
+    np.testing.assert_array_equal(found[region], VALUES[1:][region])
+    np.testing.assert_array_equal(window.read(region), VALUES[1:][region])

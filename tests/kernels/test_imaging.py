@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from daskstem.kernels.imaging import detector_sums, sum_and_largest
+from daskstem.kernels.imaging import add_patterns, detector_runs, detector_sums
+
+
+def sum_and_largest(patterns):
+    total, largest = np.zeros(patterns.shape[1]), patterns[0].copy()
+    add_patterns(patterns, total, largest)
+    return total, largest
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i4", "f4"])
@@ -23,5 +29,19 @@ def test_detectors_see_weighted_sums():
     patterns = rng.integers(0, 9, (5, 4500)).astype(np.uint16)
     detectors = rng.integers(0, 2, (3, 4500)).astype(float)
     detectors[0, 100:] = 0
-    found = detector_sums(patterns, detectors)
+    found = detector_sums(patterns, detectors, detector_runs(detectors))
     np.testing.assert_array_equal(found, patterns @ detectors.T)
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("u2", 2**16 - 1), ("i2", -(2**15))])
+def test_no_number_of_patterns_overflows_the_sum(dtype, value):
+    total, _ = sum_and_largest(np.full((2 * 2**16 + 3, 2), value, dtype))
+    assert total.tolist() == [(2 * 2**16 + 3) * value] * 2
+
+
+def test_runs_hold_every_pixel_that_counts_and_skip_wide_gaps():
+    detectors = np.zeros((3, 500))
+    detectors[0, [3, 20, 490]] = 1
+    detectors[2, 499] = 0.5
+    assert detector_runs(detectors).tolist() == [[0, 3, 21], [0, 490, 491], [2, 499, 500]]
+    assert detector_runs(detectors[1:2]).shape == (0, 3)

@@ -10,7 +10,7 @@ def test_only_parameters_that_differ_from_the_defaults_are_kept(tmp_path):
     store = stores.converted(tmp_path, (1, 9, 10, 16, 18))
     given = {"radius_px": 2, "corr_range": [0.85, 0.95], "edge_px": 1, "sigma_px": 1.0}
     run_step("prefilter", store, parameters=given, quiet=True, workers=1)
-    attrs = inspected(store)["prefilter"].attrs
+    attrs = inspected(store).groups["prefilter"].attrs
     assert attrs["parameters"].keys() <= {"radius_px", "edge_px", "sigma_px", "corr_range"}
     assert attrs["parameters"]["edge_px"] == 1
     stored = json.loads((store / "prefilter" / "zarr.json").read_text())["attributes"]
@@ -20,6 +20,6 @@ def test_only_parameters_that_differ_from_the_defaults_are_kept(tmp_path):
 def test_unfinished_groups_are_looked_at_too(tmp_path):
     store = stores.converted(tmp_path, (1, 5, 6, 8, 8))
     begin_group(open_root(store, mode="r+"), "half", {}, {}, {"step": "other"})
-    tree = inspected(store)
-    assert set(tree.children) == {"raw", "half"}
-    assert tree["half"].attrs["finished"] is False
+    groups = inspected(store).groups
+    assert set(groups) == {"raw", "half"}
+    assert groups["half"].attrs["finished"] is False

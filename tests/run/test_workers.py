@@ -4,6 +4,8 @@ import urllib.request
 
 import psutil
 import pytest
+import zarr
+from threadpoolctl import threadpool_info
 
 from daskstem.run.workers import connected, resources
 from daskstem.schema.errors import InputError
@@ -73,3 +75,16 @@ def test_nothing_samples_the_frames_of_other_threads(workers):
         sampling = client.run(lambda dask_worker: "profile" in dask_worker.periodic_callbacks)
         assert sampling
         assert not any(sampling.values())
+
+
+def threads_of_libraries():
+    blas = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+    return blas, zarr.config.get("threading.max_workers")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_libraries_start_no_threads_beside_those_of_the_tasks(workers):
+    before = threads_of_libraries()
+    with connected(resources(workers=workers), 2) as client:
+        assert client.submit(threads_of_libraries).result() == ({1}, 1)
+    assert threads_of_libraries() == before

@@ -1,0 +1,24 @@
+"""A store's content, for looking at."""
+
+import numpy as np
+import zarr
+
+from daskstem.io.store import dims_of, group_arrays
+from daskstem.schema.content import ArrayContent, GroupContent
+
+
+def group_content(root: zarr.Group, name: str) -> GroupContent:
+    """Return a group's metadata and coordinates, whether it is finished or not.
+
+    Raises
+    ------
+    InputError
+        If the group's metadata are damaged.
+    """
+    group, found = group_arrays(root, name)
+    arrays = {}
+    for key, array in found.items():
+        values = np.asarray(array[...]) if array.ndim < 2 else None
+        attrs = dict(array.attrs)
+        arrays[key] = ArrayContent(dims_of(array), array.shape, array.dtype, attrs, values)
+    return GroupContent(dict(group.attrs), arrays)
