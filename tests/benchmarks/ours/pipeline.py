@@ -1,6 +1,7 @@
 """A recipe run on a store, from the store to the store, in one process."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,9 @@ from tests.benchmarks.data import fresh_copy
 
 def main():
     given = json.loads(sys.argv[1])
+    if given.get("cores"):
+        # before anything counts the cores
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: given["cores"]])
     own = Path(given["folder"])
     target = own / "run.zarr"
     limit = {"memory_limit": given["memory_limit"], "workers": given["workers"], "quiet": True}
