@@ -53,7 +53,7 @@ def one_pattern(scan: Scan) -> list[Row]:
     """Time single patterns at random from a cold store; the wanted ratio is 20 ms."""
     with_store(scan)
     rows = []
-    names = ("one pattern", "open and one pattern")
+    names = ("one pattern", "one pattern without Dask", "open and one pattern")
     with contender("ours/images.py", store=scan.store, clusters=8, works=names,
                    **ring_of(scan)) as one:  # fmt: skip
         for name in names:

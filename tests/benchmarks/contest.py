@@ -67,6 +67,9 @@ class Contender:
     def _line(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
+        # libraries may print while they are imported
+        while line and not line.startswith("{"):
+            line = self._process.stdout.readline()
         if not line:
             code = self._process.wait()
             self._problems.seek(0)

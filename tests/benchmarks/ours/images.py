@@ -4,6 +4,7 @@ import json
 import sys
 
 import numpy as np
+import xarray as xr
 
 import daskstem
 from tests.benchmarks.answering import answer
@@ -16,6 +17,7 @@ def main():
     scan = daskstem.open_series(store)["raw"].to_dataset().isel(frame=0)
     patterns = scan["patterns"]
     ring = {"dark_inner_px": given["inner"], "dark_outer_px": given["outer"]}
+    eager = xr.open_zarr(store, group="raw", chunks=None)["patterns"]
     label = domains(patterns.shape[:2], given["clusters"]).astype(np.int32)
     labeled = scan.assign(
         label=(patterns.dims[:2], label),
@@ -48,6 +50,10 @@ def main():
         y, x = chance.integers(patterns.shape[:2])
         return int(patterns[y, x].values.sum())
 
+    def one_pattern_without_dask():
+        y, x = chance.integers(patterns.shape[:2])
+        return int(eager[0, y, x].values.sum())
+
     def open_and_one_pattern():
         y, x = chance.integers(patterns.shape[:2])
         return int(daskstem.open_series(store)["raw/patterns"][0, y, x].values.sum())
@@ -59,6 +65,7 @@ def main():
         "annular": run_annular,
         "cluster means": cluster_means,
         "one pattern": one_pattern,
+        "one pattern without Dask": one_pattern_without_dask,
         "open and one pattern": open_and_one_pattern,
     }
     chosen = {name: works[name] for name in given["works"]}
