@@ -115,7 +115,8 @@ def filtered(patterns, a, offsets):
     for p in positions(scan):
         for k, (dy, dx) in enumerate(offsets):
             n = (p[0] + dy, p[1] + dx)
-            if 0 <= n[0] < scan[0] and 0 <= n[1] < scan[1]:
+            inside = 0 <= n[0] < scan[0] and 0 <= n[1] < scan[1]
+            if inside and a[p][k] > 0:
                 out[p] += a[p][k] * patterns[n].astype(float)
     return out
 
@@ -278,13 +279,10 @@ def grown_as_published(similarity, mask, threshold, min_size):
 
 def without_small(label, min_size):
     """Drop clusters of fewer positions and close the gaps in the numbers."""
-    out = np.full(label.shape, -1)
-    kept = 0
-    for number in range(label.max() + 1):
-        if (label == number).sum() >= min_size:
-            out[label == number] = kept
-            kept += 1
-    return out
+    kept = np.bincount(label[label >= 0]) >= min_size
+    numbers = np.where(kept, np.cumsum(kept) - 1, -1)
+    # label -1 takes the last of the numbers
+    return np.append(numbers, -1)[label]
 
 
 def means_over(label, patterns):

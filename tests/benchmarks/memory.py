@@ -11,73 +11,21 @@ up twenty times a second.
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import psutil
 from dask.utils import parse_bytes
 
-import daskstem
+# run as a file, its repository is not where Python looks for modules
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.benchmarks.data import write_raw
+from tests.benchmarks.watching import Measured, measured
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What a command took."""
-
-    command: str
-    seconds: float
-    peak_bytes: int
-
-
-def resident_bytes(process: psutil.Process) -> int:
-    total = 0
-    for one in (process, *process.children(recursive=True)):
-        try:
-            total += one.memory_info().rss
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue
-    return total
-
-
-def measured(name: str, *arguments: str) -> Measured:
-    started = time.perf_counter()
-    child = subprocess.Popen([sys.executable, "-m", "daskstem", *arguments])
-    peak = 0
-
-    def watch() -> None:
-        nonlocal peak
-        process = psutil.Process(child.pid)
-        while child.poll() is None:
-            try:
-                peak = max(peak, resident_bytes(process))
-            except psutil.NoSuchProcess:
-                return
-            time.sleep(0.05)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    code = child.wait()
-    watcher.join()
-    if code:
-        raise SystemExit(f"daskstem {' '.join(arguments)} ended with {code}")
-    return Measured(name, time.perf_counter() - started, peak)
-
-
-def write_raw(store: Path, target: Path) -> int:
-    """Write a store's patterns as one raw file, a few rows at a time."""
-    patterns = daskstem.open_series(store)["raw/patterns"]
-    with target.open("wb") as file:
-        for frame in range(patterns.shape[0]):
-            for row in range(0, patterns.shape[1], 32):
-                rows = patterns[frame, row : row + 32].values
-                file.write(np.ascontiguousarray(rows).data)
-    return target.stat().st_size
+def command(name: str, *arguments: str) -> Measured:
+    return measured(name, [sys.executable, "-m", "daskstem", name, *arguments])
 
 
 def main() -> int:
@@ -99,17 +47,17 @@ def measure(folder: Path, given: argparse.Namespace) -> int:
     limit = ["--memory-limit", given.memory_limit, "--workers", given.workers]
     shape = [str(size) for size in given.shape]
     simulated, raw, store = folder / "simulated.zarr", folder / "patterns.raw", folder / "s.zarr"
-    rows = [measured("simulate", "simulate", str(simulated), "--shape", *shape, *limit)]
+    rows = [command("simulate", str(simulated), "--shape", *shape, *limit)]
     size = given.files * (raw.stat().st_size if raw.exists() else write_raw(simulated, raw))
     links = [folder / f"frame_{number}.raw" for number in range(given.files)]
     for link in links:
         if not link.exists():
             link.symlink_to(raw.name)
     rows.append(
-        measured("convert", "convert", *map(str, links), str(store), "--shape", ",".join(shape),
+        command("convert", *map(str, links), str(store), "--shape", ",".join(shape),
                  "--dtype", "uint16", *limit)
     )  # fmt: skip
-    rows.append(measured("run", "run", given.recipe, str(store), *limit))
+    rows.append(command("run", given.recipe, str(store), *limit))
     allowed = parse_bytes(given.memory_limit)
     print(f"\n{size / 1e9:.2f} GB of patterns, limit {given.memory_limit}, "
           f"{given.workers} worker(s)")  # fmt: skip
