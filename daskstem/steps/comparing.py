@@ -13,7 +13,7 @@ from daskstem.kernels import compared
 from daskstem.kernels import prefilter as footprints
 from daskstem.kernels import similarity as kernels
 from daskstem.kernels.filtering import neighbor_dots, paired_weights
-from daskstem.kernels.imaging import detector_sums
+from daskstem.kernels.imaging import detector_runs, detector_sums
 from daskstem.schema import variables
 from daskstem.schema.dims import OFFSET, SCAN, Q
 from daskstem.schema.errors import InputError
@@ -128,9 +128,9 @@ class NeighborComparison:
         raw = haloed.reshape(*haloed.shape[:2], -1)
         pixels = raw.shape[2]
         response = kernels.noise_response(self.selected, self.taps, self.gain)
-        measured = detector_sums(
-            raw.reshape(-1, pixels), np.stack([np.full(pixels, 1 / pixels), response])
-        ).reshape(*raw.shape[:2], 2)
+        images = np.stack([np.full(pixels, 1 / pixels), response])
+        measured = detector_sums(raw.reshape(-1, pixels), images, detector_runs(images))
+        measured = measured.reshape(*raw.shape[:2], 2)
         dots = neighbor_dots(
             # the blur is linear and keeps the mean, so it may as well come first
             compared.blurred(haloed, self.taps) if len(self.taps) > 1 else raw,

@@ -59,7 +59,8 @@ def test_views_of_views_read_blocks_with_their_halo():
     twice = map_patterns(_twice, twice, pattern_shape=(4, 6), dtype=np.uint16, name="twice")
     out = map_with_halo(_inner, twice, depths=[1], channels=1, dtype=int, name="sum")
     np.testing.assert_array_equal(out[..., 0], 4 * PATTERNS.sum(axis=(3, 4)))
-    assert (slice(0, 3), slice(0, 5)) in [r[1:3] for r in source.regions]
+    # two rows of blocks are joined to have less halo
+    assert (slice(0, 5), slice(0, 5)) in [r[1:3] for r in source.regions]
 
 
 @pytest.mark.parametrize("chunks", [(1, 2, 3, 4, 6), (2, 5, 2, 2, 3)])
