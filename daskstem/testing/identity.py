@@ -16,11 +16,14 @@ class IdentityScores:
     ----------
     matched
         Detections that bear the right identity (IDTP).
+    detected
+        Detections that agree with a true one, whatever identity they bear.
     n_truth, n_found
         True detections, and those of the tracks.
     """
 
     matched: int
+    detected: int
     n_truth: int
     n_found: int
 
@@ -37,8 +40,16 @@ class IdentityScores:
     @property
     def f1(self) -> float:
         """Harmonic mean of the two, IDF1 = 2 IDTP / (2 IDTP + IDFP + IDFN)."""
+        return self._f1(self.matched)
+
+    @property
+    def detection_f1(self) -> float:
+        """What IDF1 would be if every agreeing detection bore the right identity."""
+        return self._f1(self.detected)
+
+    def _f1(self, right: int) -> float:
         total = self.n_truth + self.n_found
-        return 2 * self.matched / total if total else 1.0
+        return 2 * right / total if total else 1.0
 
 
 def identity_scores(
@@ -56,8 +67,8 @@ def identity_scores(
     truth, found : (frame, scan_y, scan_x) integers
         Identity and track of every position; negative is none.
     least_overlap
-        Intersection over union from which two detections agree; above 0.5 or equal, so that
-        a detection agrees with one at most.
+        Intersection over union from which two detections agree. From 0.5 on a detection
+        agrees with one other, or with two that halve it.
 
     Raises
     ------
@@ -94,7 +105,7 @@ def identity_scores(
             agreeing, (np.searchsorted(names, first[i]), np.searchsorted(tracks, second[j])), 1
         )
     matched = agreeing[linear_sum_assignment(agreeing, maximize=True)].sum()
-    return IdentityScores(int(matched), n_truth, n_found)
+    return IdentityScores(int(matched), int(agreeing.sum()), n_truth, n_found)
 
 
 def _shared(
