@@ -14,7 +14,7 @@ from daskstem.schema import track_variables as made
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME, Q
 from daskstem.schema.errors import InputError
-from daskstem.schema.parameters import Between
+from daskstem.schema.parameters import Between, Shares
 from daskstem.steps.following import (
     ClusterColumns,
     DriftImage,
@@ -40,7 +40,7 @@ def tracks(
     turn_deg: Annotated[float, Between(0, 180)] = 5.0,
     least_similarity: Annotated[float, Between(-1, 1)] = 0.5,
     least_score: Annotated[float, Between(0, 1)] = 0.4,
-    weights: tuple[float, float, float, float] = (0.3, 0.1, 0.1, 0.5),
+    weights: Annotated[tuple[float, float, float, float], Shares()] = (0.3, 0.1, 0.1, 0.5),
     drift: DriftImage = "mean_similarity",
     q_inner_px: Annotated[float | None, Between(0)] = None,
     center: tuple[float, float] | None = None,
@@ -125,8 +125,6 @@ def tracks(
     >>> daskstem.tracks(ds, drift="none")["track"].values.tolist()
     [0, 0, 0]
     """
-    if min(weights) < 0 or sum(weights) <= 0:
-        raise InputError(f"weights = {list(weights)} are not four numbers >= 0, one above 0")
     table = variables.require(ds, variables.pattern)
     detector = ds.sizes[Q[0]], ds.sizes[Q[1]]
     on = _rings(detector, center, q_inner_px)

@@ -248,7 +248,7 @@ def test_a_table_of_other_clusters_is_refused(rows):
     ("given", "message"),
     [
         ({"max_gap": -1}, "max_gap = -1"),
-        ({"weights": (0.0, 0.0, 0.0, 0.0)}, "weights = .* one above 0"),
+        ({"weights": (0.0, 0.0, 0.0, 0.0)}, "weights = .* not all of them 0"),
         ({"weights": (1.0, -1.0, 1.0, 1.0)}, "weights = .* >= 0"),
         ({"least_similarity": 2.0}, "least_similarity"),
         ({"connectivity": "time"}, "connectivity"),
