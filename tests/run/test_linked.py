@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 import daskstem
+from daskstem.run import report
 from daskstem.run.execute import plan_recipe, run_step
+from daskstem.run.report import gather
 from daskstem.schema.errors import InputError
+from daskstem.view.tracks import track_labels
 from tests import scenes, stores
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +55,29 @@ def test_the_store_holds_what_the_step_makes(finished):
         np.testing.assert_array_equal(found[name], values, err_msg=name)
     np.testing.assert_array_equal(found["track"], expected["track"])
     assert expected["area"].shape[0] < len(expected["track"]) / 3
+
+
+def test_the_report_shows_every_frame_colored_by_track(finished, tmp_path):
+    tree = daskstem.open_series(finished / "five.zarr")
+    content = gather(tree, store="five.zarr")
+    tracks = tree["tracks"].to_dataset()
+    painted = track_labels(tree["segments"].to_dataset()["label"], tracks)
+    np.testing.assert_array_equal(content.track_maps, painted)
+    for frame in content.frames:
+        np.testing.assert_array_equal(frame.maps["track"], painted[frame.number])
+    text = daskstem.write_report(finished / "five.zarr", tmp_path / "page.html").read_text()
+    assert f"{tracks['area'].shape[0]} tracks through 5 frames" in text
+    for title in ("Frames 0 to 4.", "Growth, rotation and drift.", "Lineage."):
+        assert f"<b>{title}</b>" in text
+    assert text.count("<b>Tracks.</b>") == 5
+
+
+def test_small_maps_of_a_large_scan_are_thinned(finished, monkeypatch):
+    monkeypatch.setattr(report, "MOST_ROWS", 10)
+    tree = daskstem.open_series(finished / "five.zarr")
+    painted = track_labels(tree["segments"].to_dataset()["label"], tree["tracks"].to_dataset())
+    found = gather(tree, store="five.zarr").track_maps
+    np.testing.assert_array_equal(found, painted[:, ::2, ::2])
 
 
 def test_frames_appended_to_the_source_change_no_number_of_a_track(finished, tmp_path):
