@@ -134,14 +134,25 @@ def overlaps(first: Regions, second: Regions) -> tuple[np.ndarray, np.ndarray, n
     return codes // width, codes % width, counts
 
 
-def candidates(first: Regions, second: Regions, rules: LinkRules, *, frames: int = 1) -> Pairs:
+def candidates(
+    first: Regions,
+    second: Regions,
+    rules: LinkRules,
+    *,
+    frames: int = 1,
+    of: np.ndarray | None = None,
+) -> Pairs:
     """Score the pairs of clusters that overlap or lie near each other, ``frames`` apart.
+
+    ``of`` (K,) bool says which clusters of the first frame are asked about; by default all.
 
     The score is the weighted mean of the shared positions over those of both (intersection
     over union), the nearness of the centroids, the ratio of sizes, and the similarity of the
     patterns at the turn where it is highest.
     """
     a, b, shared = _near(first, second, rules.reach * frames)
+    if of is not None:
+        a, b, shared = (values[of[a]] for values in (a, b, shared))
     similarity, angle = turned(
         first.spectra[a], second.spectra[b], rules.n_angles, within_deg=rules.turn_deg * frames
     )

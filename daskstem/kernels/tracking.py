@@ -81,10 +81,11 @@ class Tracker:
         found: list[tuple[_Seen, Pairs]] = []
         later = np.empty(0, np.int32)
         for seen in self._seen:
-            pairs = candidates(seen.regions, regions, self.rules, frames=frame - seen.frame)
-            still = ~np.isin(seen.track[pairs.first], later)
-            alike = pairs.similarity >= self.rules.least_similarity
-            found.append((seen, pairs.where(still & alike)))
+            still = ~np.isin(seen.track, later)
+            pairs = candidates(
+                seen.regions, regions, self.rules, frames=frame - seen.frame, of=still
+            )
+            found.append((seen, pairs.where(pairs.similarity >= self.rules.least_similarity)))
             later = np.union1d(later, seen.track)
         if not found:
             return
