@@ -106,7 +106,7 @@ def make_plan(root: zarr.Group, found: list[Stage], available: Resources) -> Pla
 
 def _dry(stage: Stage, ds: xr.Dataset) -> xr.Dataset:
     if stage.kind == "linked":
-        _refuse_without_table(stage, ds)
+        _refuse_unlinkable(stage, ds)
         return xr.Dataset()
     if stage.kind != "table":
         return stage.made_from(ds)
@@ -118,8 +118,11 @@ def _dry(stage: Stage, ds: xr.Dataset) -> xr.Dataset:
     return xr.Dataset()
 
 
-def _refuse_without_table(stage: Stage, ds: xr.Dataset) -> None:
+def _refuse_unlinkable(stage: Stage, ds: xr.Dataset) -> None:
     variables.require(ds, variables.label)
+    image = stage.calls[0].parameters["drift"]
+    if image != "none":
+        variables.require(ds, getattr(variables, image))
     if not any(call.step.kind == "table" for call in stage.before):
         variables.require(ds, variables.pattern)
 

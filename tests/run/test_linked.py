@@ -127,6 +127,13 @@ def test_without_a_table_of_clusters_the_run_is_refused_before_it_starts(tmp_pat
     assert stores.files(store) == before
 
 
+def test_without_the_image_for_the_drift_the_run_is_refused_before_it_starts(tmp_path):
+    store = converted(tmp_path, 2, "two.zarr")
+    recipe = stores.recipe(tmp_path, virtual=None, tracks={"drift": "dark_field"})
+    with pytest.raises(InputError, match="no variable 'dark_field'.*run 'virtual' first"):
+        daskstem.run_recipe(recipe, store, quiet=True, workers=1)
+
+
 def test_wrong_parameters_are_refused_before_the_run_starts(tmp_path):
     store = converted(tmp_path, 2, "two.zarr")
     recipe = stores.recipe(tmp_path, tracks={"weights": [0, 0, 0, 0]})

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 import daskstem
 from daskstem.schema.errors import InputError
+from daskstem.testing import identity_scores
+from daskstem.view.tracks import track_labels
 from tests import following, scenes, spots
 from tests.following import box, label_of
 
@@ -267,3 +269,27 @@ def test_data_variables_say_their_units():
     made = daskstem.tracks(growing())
     assert all(variable.attrs.get("units") for variable in made.data_vars.values())
     assert set(EVENTS) | set(CURVES) <= set(made.data_vars)
+
+
+def test_grains_of_a_simulated_polycrystal_are_followed_through_a_drifting_window(shared_data):
+    # simulated by others: 6 grains, 300 electrons per pattern
+    with np.load(shared_data / "scan_32.npz") as file:
+        patterns, grain = file["data"], file["grain_id"]
+    starts = [(0, 4), (1, 3), (3, 1), (4, 0)]
+    windows = [(slice(y, y + 28), slice(x, x + 28)) for y, x in starts]
+    dims = (*MAPS, "q_y", "q_x")
+    ds = xr.Dataset({"patterns": (dims, np.stack([patterns[w] for w in windows]))})
+    ds = ds.assign(daskstem.prefilter(ds).compute())
+    ds = ds.assign(daskstem.similarity(ds).compute())
+    ds = ds.assign(mask=(MAPS, np.ones(ds.sizes["frame"] * 784, bool).reshape(-1, 28, 28)))
+    ds = ds.assign(daskstem.grow(ds, threshold=0.9).compute())
+    ds = ds.assign(pattern=daskstem.average(ds)["pattern"].compute().variable)
+    made = daskstem.tracks(ds, patterns=False)
+    # the window moves up the specimen, the specimen down the window
+    np.testing.assert_allclose(made["drift_y"], [-y for y, _ in starts], atol=0.25)
+    np.testing.assert_allclose(made["drift_x"], [4 - x for _, x in starts], atol=0.25)
+    truth = np.stack([grain[w] for w in windows])
+    found = track_labels(ds["label"], made).values
+    scores = identity_scores(truth, found)
+    assert scores.f1 > 0.9
+    assert scores.f1 == scores.detection_f1
