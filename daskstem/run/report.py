@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from daskstem.io.store import open_series
-from daskstem.schema import track_variables, variables
+from daskstem.run.track_content import computed_tracks, small_track_maps, track_numbers
+from daskstem.schema import variables
 from daskstem.schema.calibration import Axis
 from daskstem.schema.dims import (
     CLUSTER,
@@ -45,9 +46,6 @@ each frame adds 0.3 to 0.6 MB to the page."""
 FEW_FRAMES: Final = 6
 
 MOST_CLUSTERS: Final = 6
-MOST_ROWS: Final = 192
-"""Rows and columns of the small maps of all frames: more than their pictures have pixels."""
-
 _SEED: Final = (variables.seed_y, variables.seed_x)
 
 _MAPS: Final[tuple[tuple[str, Variable, str], ...]] = (
@@ -125,7 +123,7 @@ def gather(tree: xr.DataTree, *, store: str) -> ReportContent:
         },
     )
     table = _cluster_table(tree)
-    tracks = _tracks(tree, table)
+    tracks = computed_tracks(_group(tree, "tracks"), table)
     chosen = chosen_frames(patterns.sizes[FRAME])
     means = _group(tree, "clusters").get(variables.pattern.name)
     return ReportContent(
@@ -140,7 +138,7 @@ def gather(tree: xr.DataTree, *, store: str) -> ReportContent:
         cluster_bytes=None if means is None else means.nbytes,
         n_positions=table[variables.n_positions.name].values if table else np.empty(0, int),
         tracks=tracks,
-        track_maps=_small_track_maps(tree, table, tracks) if tracks else None,
+        track_maps=small_track_maps(_group(tree, "segments"), table, tracks),
     )
 
 
@@ -214,7 +212,7 @@ def _frame_content(
     }
     label = maps.get(variables.label.name)
     if tracks and label is not None:
-        maps[TRACK] = label.copy(data=_track_map(label.values, table, tracks, frame))
+        maps[TRACK] = label.copy(data=track_numbers(label.values, table, tracks, frame))
     clusters, shown = xr.Dataset(), xr.Dataset()
     if table:
         places = np.flatnonzero(table[variables.cluster_frame.name].values == frame)
@@ -257,41 +255,6 @@ def _cluster_table(tree: xr.DataTree) -> xr.Dataset:
         require(ds, spec)
     along = {name: v for name, v in ds.variables.items() if v.dims == (CLUSTER,)}
     return xr.Dataset({name: v for name, v in along.items() if name != CLUSTER}).compute()
-
-
-def _tracks(tree: xr.DataTree, table: xr.Dataset) -> xr.Dataset:
-    """Return all that is known of the tracks but their patterns; empty if not made."""
-    ds = _group(tree, "tracks")
-    if track_variables.track.name not in ds.variables or not table:
-        return xr.Dataset()
-    return ds.drop_vars(track_variables.track_pattern.name, errors="ignore").compute()
-
-
-def _track_map(label: np.ndarray, table: xr.Dataset, tracks: xr.Dataset, frame: int) -> np.ndarray:
-    """Paint the clusters of one frame with the numbers of their tracks."""
-    here = table[variables.cluster_frame.name].values == frame
-    numbers = table[variables.cluster_label.name].values[here]
-    number = np.full(int(label.max(initial=-1)) + 2, -1, np.int32)
-    number[numbers + 1] = tracks[track_variables.track.name].values[here]
-    return number[label + 1]
-
-
-def _small_track_maps(
-    tree: xr.DataTree, table: xr.Dataset, tracks: xr.Dataset
-) -> xr.DataArray | None:
-    """Paint every frame, thinned so that a picture of all frames has enough of them."""
-    label = _group(tree, "segments").get(variables.label.name)
-    if label is None:
-        return None
-    thinned = {dim: slice(None, None, -(-label.sizes[dim] // MOST_ROWS)) for dim in SCAN}
-    maps = []
-    for frame in range(label.sizes[FRAME]):
-        values = label.isel({FRAME: frame}).values
-        painted = label.isel({FRAME: [frame]}).copy(
-            data=_track_map(values, table, tracks, frame)[np.newaxis]
-        )
-        maps.append(painted.isel(thinned))
-    return xr.concat(maps, FRAME)
 
 
 def _raw_coordinates(tree: xr.DataTree, patterns: xr.DataArray) -> xr.Dataset:

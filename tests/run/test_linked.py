@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import daskstem
-from daskstem.run import report
+from daskstem.run import track_content
 from daskstem.run.execute import plan_recipe, run_step
 from daskstem.run.report import gather
 from daskstem.schema.errors import InputError
@@ -73,7 +73,7 @@ def test_the_report_shows_every_frame_colored_by_track(finished, tmp_path):
 
 
 def test_small_maps_of_a_large_scan_are_thinned(finished, monkeypatch):
-    monkeypatch.setattr(report, "MOST_ROWS", 10)
+    monkeypatch.setattr(track_content, "MOST_ROWS", 10)
     tree = daskstem.open_series(finished / "five.zarr")
     painted = track_labels(tree["segments"].to_dataset()["label"], tree["tracks"].to_dataset())
     found = gather(tree, store="five.zarr").track_maps
