@@ -27,8 +27,8 @@ def drift_between(first: np.ndarray, second: np.ndarray, *, most: float) -> np.n
     -------
     (2,) float64
         By how much ``second`` lies further down and to the right, in positions, to 1/50 of
-        one. 0 where the images do not agree better displaced than as they are, along an axis
-        of fewer than four positions, and for a constant image.
+        one. 0 where the images do not agree better displaced than as they are, for a scan
+        narrower than four positions, and for a constant image.
 
     Notes
     -----
