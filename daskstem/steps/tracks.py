@@ -106,9 +106,10 @@ def tracks(
     Similarity is the cosine of patterns on rings, without the rings' means, at the turn
     where it is highest; rotation is that turn, summed over the frames and refined against the
     first. Drift: Guizar-Sicairos et al., Optics Letters 33 (2008) 156. Assignment: a linear
-    sum assignment of what the scores exceed ``least_score`` by, solved exactly. A track has died or merged when it is missing for longer than ``max_gap``; the end of the
-    series ends none. Clusters of one track in one frame are averaged by their positions,
-    which equals the mean over all of them.
+    sum assignment of what the scores exceed ``least_score`` by, solved exactly. A track has
+    died or merged when it is missing for longer than ``max_gap``; the end of the series ends
+    none. Clusters of one track in one frame are averaged by their positions, which equals the
+    mean over all of them.
 
     Examples
     --------
