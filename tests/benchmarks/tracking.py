@@ -10,8 +10,11 @@ two frames goes on, appended frames change no number, and the rotation is that o
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,10 +24,12 @@ from daskstem.run.recipe import read_recipe
 from daskstem.testing import identity_scores, simulated_series
 
 SHAPE = (40, 64, 64, 64, 64)
-MOTION = {"birth_share": 0.3, "drift_steps": (6.0, -4.0)}
+BIRTH_SHARE = 0.3
+DRIFT_STEPS = (6.0, -4.0)
 LEAST_POSITIONS = next(
     call.parameters["min_size"] for call in read_recipe("series").calls if call.step.name == "grow"
 )
+Follow = Callable[[xr.Dataset], xr.Dataset]
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--shape", type=int, nargs=5, default=SHAPE)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--counts-per-pixel", type=float, default=2.0)
+    parser.add_argument("--drift-steps", type=float, nargs=2, default=DRIFT_STEPS)
+    parser.add_argument("--set", action="append", default=[], metavar="STEP.PARAMETER=VALUE")
     parser.add_argument("--least-idf1", type=float, default=0.95)
     parser.add_argument("--folder", type=Path, help="keep the stores here")
     given = parser.parse_args(arguments)
@@ -59,7 +66,14 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         for seed in given.seeds:
             store = (given.folder or Path(temporary)) / f"seed_{seed}.zarr"
-            rows.append(measured(store, tuple(given.shape), seed, given.counts_per_pixel))
+            scene = {
+                "shape": tuple(given.shape),
+                "seed": seed,
+                "counts_per_pixel": given.counts_per_pixel,
+                "birth_share": BIRTH_SHARE,
+                "drift_steps": tuple(given.drift_steps),
+            }
+            rows.append(measured(store, scene, given.set))
             row = rows[-1]
             print(
                 f"{row.seed:4}  {row.idf1:.4f}  {row.allowed:.4f} {row.n_tracks:20} "
@@ -72,28 +86,29 @@ def main(arguments: list[str] | None = None) -> int:
     return int(not kept or min(row.idf1 for row in rows) < given.least_idf1)
 
 
-def measured(store: Path, shape: tuple[int, ...], seed: int, counts: float) -> Measured:
+def measured(store: Path, scene: dict[str, Any], settings: list[str]) -> Measured:
     """Simulate one series, run the recipe on it and compare with the truth."""
-    daskstem.simulate(store, shape=shape, seed=seed, counts_per_pixel=counts, **MOTION)
-    summary = daskstem.run_recipe("series", store, quiet=True)
+    daskstem.simulate(store, **scene)
+    summary = daskstem.run_recipe("series", store, settings=settings, quiet=True)
     tree = daskstem.open_series(store)
     truth = large_enough(tree["truth"].dataset["label"].values)
     ds, tracks = linked_from(tree), tree["tracks"].dataset
     found = track_map(ds["label"].values, tracks["track"].values)
     scores = identity_scores(truth, found)
-    gaps = [missing_for_two_frames(ds, number) for number in long_tracks(tracks)]
-    first = shape[0] // 2
+    follow = partial(daskstem.tracks, **{**tracks.attrs["parameters"], "patterns": False})
+    gaps = [missing_for_two_frames(ds, follow, number) for number in long_tracks(tracks)]
+    first = len(truth) // 2
     return Measured(
-        seed=seed,
+        seed=scene["seed"],
         idf1=scores.f1,
         allowed=scores.detection_f1,
         n_tracks=tracks["area"].shape[0],
         n_grains=len(np.unique(truth[truth >= 0])),
         births=len(np.setdiff1d(truth[-1], truth[0])),
-        rotation_error_deg=rotation_error(shape, seed, counts, truth, found, tracks),
+        rotation_error_deg=rotation_error(scene, truth, found, tracks),
         kept_after_gap=sum(gaps),
         tried_gaps=len(gaps),
-        same_numbers=numbers_stay(ds, tracks["track"].values, first),
+        same_numbers=numbers_stay(ds, follow, first),
         seconds=summary.seconds["tracks"],
     )
 
@@ -130,9 +145,9 @@ def long_tracks(tracks: xr.Dataset) -> list[int]:
     return np.flatnonzero(seen[:, middle - 2 : middle + 3].all(axis=1)).tolist()
 
 
-def missing_for_two_frames(ds: xr.Dataset, number: int) -> bool:
+def missing_for_two_frames(ds: xr.Dataset, follow: Follow, number: int) -> bool:
     """Take a track's clusters out of two frames; whether it goes on under its number."""
-    whole = daskstem.tracks(ds, patterns=False)["track"].values
+    whole = follow(ds)["track"].values
     label, rows = ds["label"].values, np.arange(len(whole))
     counts = label.reshape(len(label), -1).max(axis=1) + 1
     frame_of = np.repeat(np.arange(len(label)), counts)
@@ -144,30 +159,25 @@ def missing_for_two_frames(ds: xr.Dataset, number: int) -> bool:
         frame = frame_of[row]
         emptied[frame][emptied[frame] == row - starts[frame]] = -1
     without = ds.assign(label=ds["label"].copy(data=emptied)).isel(cluster=rows[~taken])
-    again = daskstem.tracks(without, patterns=False)["track"].values
+    again = follow(without)["track"].values
     after = (frame_of > middle + 1)[~taken] & (whole == number)[~taken]
     return bool((again[after] == number).all())
 
 
-def numbers_stay(ds: xr.Dataset, track: np.ndarray, first: int) -> bool:
+def numbers_stay(ds: xr.Dataset, follow: Follow, first: int) -> bool:
     """Whether the first frames alone give the numbers that they have in the whole series."""
     label = ds["label"].values
     count = int((label[:first].reshape(first, -1).max(axis=1) + 1).sum())
     part = ds.isel(frame=slice(0, first), cluster=slice(0, count))
-    return bool((daskstem.tracks(part, patterns=False)["track"].values == track[:count]).all())
+    return bool((follow(part)["track"].values == follow(ds)["track"].values[:count]).all())
 
 
 def rotation_error(
-    shape: tuple[int, ...],
-    seed: int,
-    counts: float,
-    truth: np.ndarray,
-    found: np.ndarray,
-    tracks: xr.Dataset,
+    scene: dict[str, Any], truth: np.ndarray, found: np.ndarray, tracks: xr.Dataset
 ) -> float:
     """Median difference of the tracks' rotations from those of the particles, in degrees."""
-    scene = simulated_series(shape, seed=seed, counts_per_pixel=counts, **MOTION).scene
-    particle = np.repeat(np.arange(len(scene.centers)), np.diff(scene.first_grain))
+    particles = simulated_series(**scene).scene
+    particle = np.repeat(np.arange(len(particles.centers)), np.diff(particles.first_grain))
     errors = []
     rotation = tracks["rotation"].values
     for number in range(len(rotation)):
@@ -176,8 +186,8 @@ def rotation_error(
         if len(frames) < 2 or not (grains >= 0).any():
             continue
         grain = np.bincount(grains[grains >= 0]).argmax()
-        share = (frames[-1] - frames[0]) / (shape[0] - 1)
-        turned = np.degrees(scene.turn[particle[grain]]) * share
+        share = (frames[-1] - frames[0]) / (len(truth) - 1)
+        turned = np.degrees(particles.turn[particle[grain]]) * share
         errors.append(abs(rotation[number, frames[-1]] - turned))
     return float(np.median(errors)) if errors else float("nan")
 
