@@ -11,6 +11,8 @@ _LEAST_SIDE: Final = 4
 _EDGE_SHARE: Final = 0.25
 _ROUNDS: Final = 3
 _PARTS: Final = 50
+_LEAST_AGREEMENT: Final = 0.2
+"""Correlation of two images below which they have nothing in common that could have moved."""
 
 
 def drift_between(first: np.ndarray, second: np.ndarray, *, most: float) -> np.ndarray:
@@ -27,8 +29,8 @@ def drift_between(first: np.ndarray, second: np.ndarray, *, most: float) -> np.n
     -------
     (2,) float64
         By how much ``second`` lies further down and to the right, in positions, to 1/50 of
-        one. 0 where the images do not agree better displaced than as they are, for a scan
-        narrower than four positions, and for a constant image.
+        one. 0 where the images do not agree better displaced than as they are, or hardly at
+        all, for a scan narrower than four positions, and for a constant image.
 
     Notes
     -----
@@ -51,7 +53,8 @@ def drift_between(first: np.ndarray, second: np.ndarray, *, most: float) -> np.n
     drift = whole + part
     if np.abs(drift).max() > most:
         return np.zeros(2)
-    return drift if _agreement(*both) >= _agreement(*filled) else np.zeros(2)
+    least = max(_agreement(*filled), _LEAST_AGREEMENT)
+    return drift if _agreement(*both) >= least else np.zeros(2)
 
 
 def _displacement(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -63,9 +63,8 @@ def test_more_than_what_is_allowed_is_no_drift():
     assert drift_between(first, second, most=5).tolist() == [0, 0]
 
 
-def test_images_of_nothing_in_common_have_no_large_drift():
+def test_images_of_nothing_in_common_do_not_drift():
     rng = np.random.default_rng(1)
     for _ in range(10):
         first, second = rng.normal(size=(2, 48, 48))
-        found = drift_between(first, second, most=12)
-        assert np.abs(found).max() <= 12
+        assert drift_between(first, second, most=12).tolist() == [0, 0]
