@@ -27,11 +27,13 @@ PARAMETERS = {
     "background": {"method": "none"},
     "grow": {"threshold": 0.5, "min_size": 2},
     "average": {"of": "filtered"},
+    "tracks": {"least_similarity": 0.2},
 }
 ALL = {name: PARAMETERS.get(name, {}) for name in STEPS}
 VIEWS = [name for name, step in STEPS.items() if step.kind == "view"]
 STORED = {name: table for name, table in ALL.items() if name not in VIEWS}
-ROUNDED = {"pattern", "residual"}
+ROUNDED = {"pattern", "residual", "track_pattern", "intensity"}
+MEASURED = {"link_score", "rotation"}
 
 
 def ran(folder, tables, *, store="series.zarr", **available):
@@ -80,6 +82,9 @@ def test_blocks_of_any_size_make_the_same(viewed, tmp_path, monkeypatch, side):
         if name.rpartition("/")[2] in ROUNDED or name == "summary/mean_pattern":
             # sums in another order: the last bits of float32
             np.testing.assert_allclose(values, expected[name], rtol=1e-6)
+        elif name.rpartition("/")[2] in MEASURED:
+            # scores and degrees from patterns that differ by that much
+            np.testing.assert_allclose(values, expected[name], atol=1e-4)
         else:
             np.testing.assert_array_equal(values, expected[name], err_msg=name)
 

@@ -84,6 +84,10 @@ def demo(out: Path, **available: Any) -> None:
 @click.option("--hot-pixels", default=0, show_default=True, help="Number of hot pixels.")
 @click.option("--descan-px", type=float, nargs=2, default=(0.0, 0.0), show_default=True,
               help="Beam shift over the scan, in detector rows and columns.")  # fmt: skip
+@click.option("--birth-share", default=0.0, show_default=True,
+              help="Share of the particles that nucleate after the first frame.")  # fmt: skip
+@click.option("--drift-steps", type=float, nargs=2, default=(0.0, 0.0), show_default=True,
+              help="Drift over the series, in scan rows and columns.")  # fmt: skip
 @resource_options
 def simulate(store: str, **given: Any) -> None:
     """Simulate gold particles on a film into STORE, with the truth beside the patterns."""

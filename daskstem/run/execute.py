@@ -27,6 +27,7 @@ from daskstem.io.store import (
     unfinished_raw,
 )
 from daskstem.io.writing import clear_partial, sole_writer
+from daskstem.run.linked import run_linked
 from daskstem.run.plan import Plan, make_plan
 from daskstem.run.progress import Reporter, StageProgress
 from daskstem.run.recipe import Recipe, read_recipe, recipe_for_step
@@ -231,6 +232,9 @@ def _run_stage(
     _replace(root, stage, reporter)
     if stage.kind == "table":
         run_table(root, stage, client, reporter, available.memory_limit)
+        return True
+    if stage.kind == "linked":
+        run_linked(root, stage, client, reporter)
         return True
     n_frames = raw_patterns(root[RAW]).shape[0]
     ds = frame_dataset(root, stage.before, 0)

@@ -89,7 +89,7 @@ def make_plan(root: zarr.Group, found: list[Stage], available: Resources) -> Pla
         made = _dry(stage, ds)
         done = stage.kind != "view" and stage.is_done(root)
         planned.append(_stage_plan(stage, ds, made, n_frames, done))
-        if stage.kind == "table":
+        if stage.kind in ("table", "linked"):
             continue
         ds = updated(ds, made)
     left = {stage.name: stage.task_bytes for stage in planned if not stage.done}
@@ -105,6 +105,9 @@ def make_plan(root: zarr.Group, found: list[Stage], available: Resources) -> Pla
 
 
 def _dry(stage: Stage, ds: xr.Dataset) -> xr.Dataset:
+    if stage.kind == "linked":
+        _refuse_unlinkable(stage, ds)
+        return xr.Dataset()
     if stage.kind != "table":
         return stage.made_from(ds)
     # a table's length is known only from labels; what it needs can be checked all the same
@@ -113,6 +116,15 @@ def _dry(stage: Stage, ds: xr.Dataset) -> xr.Dataset:
     if stage.calls[0].parameters.get("of") == "filtered":
         variables.require(ds, variables.weights)
     return xr.Dataset()
+
+
+def _refuse_unlinkable(stage: Stage, ds: xr.Dataset) -> None:
+    variables.require(ds, variables.label)
+    image = stage.calls[0].parameters["drift"]
+    if image != "none":
+        variables.require(ds, getattr(variables, image))
+    if not any(call.step.kind == "table" for call in stage.before):
+        variables.require(ds, variables.pattern)
 
 
 def _stage_plan(
@@ -129,6 +141,8 @@ def _stage_plan(
     tasks = sum(int(np.prod(v.data.numblocks)) for v in made.data_vars.values() if v.chunks)
     if stage.kind == "table":
         tasks = len(scan_chunks[0]) * len(scan_chunks[1])
+    if stage.kind == "linked":
+        tasks = 1
     is_view = stage.kind == "view"
     return StagePlan(
         name=stage.name,
@@ -159,7 +173,7 @@ def _task_bytes(stage: Stage, ds: xr.Dataset, scan_chunks: tuple[Any, Any], halo
 
 
 def _disk_bytes(stage: Stage, ds: xr.Dataset, made: xr.Dataset) -> int:
-    if stage.kind == "table":
+    if stage.kind in ("table", "linked"):
         positions = ds.sizes[SCAN[0]] * ds.sizes[SCAN[1]]
         return positions // 32 * ds.sizes[Q[0]] * ds.sizes[Q[1]] * 4
     return int(sum(v.nbytes for v in made.data_vars.values() if FRAME in v.dims))

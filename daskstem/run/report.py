@@ -10,9 +10,20 @@ import numpy as np
 import xarray as xr
 
 from daskstem.io.store import open_series
+from daskstem.run.track_content import computed_tracks, small_track_maps, track_numbers
 from daskstem.schema import variables
 from daskstem.schema.calibration import Axis
-from daskstem.schema.dims import CLUSTER, FRAME, FRAME_COORDS, NEIGHBOR, SCAN, SCAN_X, SCAN_Y, Q
+from daskstem.schema.dims import (
+    CLUSTER,
+    FRAME,
+    FRAME_COORDS,
+    NEIGHBOR,
+    SCAN,
+    SCAN_X,
+    SCAN_Y,
+    TRACK,
+    Q,
+)
 from daskstem.schema.errors import InputError
 from daskstem.schema.variables import Variable, require
 from daskstem.testing.compare import adjusted_rand_index
@@ -112,6 +123,7 @@ def gather(tree: xr.DataTree, *, store: str) -> ReportContent:
         },
     )
     table = _cluster_table(tree)
+    tracks = computed_tracks(_group(tree, "tracks"), table)
     chosen = chosen_frames(patterns.sizes[FRAME])
     means = _group(tree, "clusters").get(variables.pattern.name)
     return ReportContent(
@@ -120,11 +132,13 @@ def gather(tree: xr.DataTree, *, store: str) -> ReportContent:
         dtype=patterns.dtype,
         raw=_raw_coordinates(tree, patterns),
         per_frame=per_frame,
-        frames=tuple(_frame_content(tree, table, patterns, frame) for frame in chosen),
+        frames=tuple(_frame_content(tree, table, tracks, patterns, frame) for frame in chosen),
         groups=_group_attributes(tree),
         unfinished=tuple(tree.attrs.get("unfinished", ())),
         cluster_bytes=None if means is None else means.nbytes,
         n_positions=table[variables.n_positions.name].values if table else np.empty(0, int),
+        tracks=tracks,
+        track_maps=small_track_maps(_group(tree, "segments"), table, tracks),
     )
 
 
@@ -188,7 +202,7 @@ def _flat_positions(tree: xr.DataTree, mean_similarity: np.ndarray, frame: int) 
 
 
 def _frame_content(
-    tree: xr.DataTree, table: xr.Dataset, patterns: xr.DataArray, frame: int
+    tree: xr.DataTree, table: xr.Dataset, tracks: xr.Dataset, patterns: xr.DataArray, frame: int
 ) -> FrameContent:
     scan = {dim: patterns.coords[dim] for dim in (SCAN_Y, SCAN_X) if dim in patterns.coords}
     maps = {
@@ -196,6 +210,9 @@ def _frame_content(
         for group, spec, name in _MAPS
         if (array := _map(tree, group, spec, frame)) is not None
     }
+    label = maps.get(variables.label.name)
+    if tracks and label is not None:
+        maps[TRACK] = label.copy(data=track_numbers(label.values, table, tracks, frame))
     clusters, shown = xr.Dataset(), xr.Dataset()
     if table:
         places = np.flatnonzero(table[variables.cluster_frame.name].values == frame)

@@ -36,6 +36,8 @@ def simulate(
     particle_radius: float | None = None,
     hot_pixels: int = 0,
     descan_px: tuple[float, float] = (0.0, 0.0),
+    birth_share: float = 0.0,
+    drift_steps: tuple[float, float] = (0.0, 0.0),
     workers: int | None = None,
     memory_limit: str | None = None,
     scheduler: str | None = None,
@@ -66,6 +68,11 @@ def simulate(
         Number of detector pixels with a large constant value added.
     descan_px
         By how much patterns move from the first scan row (column) to the last.
+    birth_share
+        Share of the particles that nucleate after the first frame.
+    drift_steps
+        By how much the specimen moves through the scan from the first frame to the last, in
+        scan rows and columns.
     workers, memory_limit, scheduler
         As for ``run_recipe``.
     quiet
@@ -96,12 +103,14 @@ def simulate(
         "particle_radius": particle_radius,
         "hot_pixels": hot_pixels,
         "descan_px": descan_px,
+        "birth_share": birth_share,
+        "drift_steps": drift_steps,
     }
     series = simulated_series(shape, **described)
-    given = {**described, "shape": list(shape), "descan_px": list(descan_px)}
+    listed = {"shape": list(shape), "descan_px": list(descan_px), "drift_steps": list(drift_steps)}
     made = provenance(
         step="simulate",
-        parameters=given,
+        parameters={**described, **listed},
         source=series.fingerprint,
         defaults=defaults_of(simulate),
     )

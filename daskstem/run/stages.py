@@ -174,7 +174,28 @@ def _described(root: zarr.Group) -> dict[str, dict[str, Any]]:
 
 def frame_dataset(root: zarr.Group, before: tuple[StepCall, ...], frame: int) -> xr.Dataset:
     """Return one frame as the next step sees it: patterns and all products so far, lazy."""
-    window = slice(frame, frame + 1)
+    return _frames(root, before, slice(frame, frame + 1))
+
+
+def series_dataset(root: zarr.Group, stage: Stage) -> xr.Dataset:
+    """Return all frames as a step of the whole series sees them, lazy.
+
+    Of the products it holds what the step needs, those along ``cluster`` without their
+    coordinates: they are named like maps.
+    """
+    needed = {spec.name for call in stage.calls for spec in call.step.needs}
+    n_frames = raw_patterns(root[RAW]).shape[0]
+    ds = _frames(root, stage.before, slice(0, n_frames))
+    ds = ds.drop_vars([name for name in ds.data_vars if name not in needed])
+    for call in stage.before:
+        if call.step.kind == "table":
+            table = open_group(root, call.step.group)
+            made = [spec.name for spec in call.step.makes if spec.name in needed]
+            ds = ds.assign({name: table[name].variable for name in made})
+    return ds.drop_attrs(deep=False)
+
+
+def _frames(root: zarr.Group, before: tuple[StepCall, ...], window: slice) -> xr.Dataset:
     ds = open_group(root, RAW, frames=window)
     for call in before:
         if call.step.kind == "view":

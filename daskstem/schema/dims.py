@@ -10,6 +10,8 @@ Q_X: Final = "q_x"
 CLUSTER: Final = "cluster"
 NEIGHBOR: Final = "neighbor"
 OFFSET: Final = "offset"
+TRACK: Final = "track"
+EVENT: Final = "event"
 
 SCAN: Final = (SCAN_Y, SCAN_X)
 Q: Final = (Q_Y, Q_X)

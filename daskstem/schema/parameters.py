@@ -59,7 +59,19 @@ class File:
         return bool(value)
 
 
-Rule = Between | Increasing | File
+@dataclass(frozen=True)
+class Shares:
+    """Numbers that are parts of a whole: none is negative, not all are 0."""
+
+    def __str__(self) -> str:
+        return "numbers >= 0, not all of them 0"
+
+    def admits(self, value: Any) -> bool:
+        """Whether ``value`` can be divided by its sum."""
+        return min(value) >= 0 and sum(value) > 0
+
+
+Rule = Between | Increasing | File | Shares
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from math import inf
 from typing import Final
 
 from daskstem.kernels.prefilter import ROWS_AT_ONCE
+from daskstem.schema import track_variables as t
 from daskstem.schema import variables as v
 from daskstem.steps.average import average
 from daskstem.steps.background import background
@@ -21,6 +22,7 @@ from daskstem.steps.rebin import rebin
 from daskstem.steps.similarity import prefilter_similarity, similarity
 from daskstem.steps.step import Fusion, Step
 from daskstem.steps.summary import summary
+from daskstem.steps.tracks import tracks
 from daskstem.steps.virtual import virtual
 
 STEPS: Final[dict[str, Step]] = {
@@ -96,6 +98,14 @@ STEPS: Final[dict[str, Step]] = {
             needs=(v.patterns, v.label, v.mean_similarity, v.weights),
             makes=(v.pattern, v.residual),
             kind="table",
+        ),
+        Step(
+            tracks,
+            group="tracks",
+            needs=(v.label, v.pattern, v.mean_similarity, v.bright_field, v.dark_field),
+            makes=(t.track, t.link_score, *t.drift, *t.CURVES, *t.EVENTS, t.track_pattern),
+            kind="linked",
+            reads_patterns=False,
         ),
     )
 }

@@ -7,7 +7,7 @@ from typing import Any, Concatenate, Literal, ParamSpec
 
 import xarray as xr
 
-from daskstem.schema.dims import FRAME
+from daskstem.schema.dims import CLUSTER, FRAME
 from daskstem.schema.parameters import checked_parameters
 from daskstem.schema.variables import Variable
 
@@ -37,7 +37,8 @@ class Step:
     kind
         ``stored``: products are written to the store. ``view``: the product is a lazy view
         of the patterns that replaces them for the steps that follow. ``table``: products
-        along ``cluster``, whose length the labels decide.
+        along ``cluster``, whose length the labels decide. ``linked``: products of the whole
+        series, made from its maps and the table of clusters.
     reads_patterns
         Whether its tasks read patterns, rather than maps.
     halo
@@ -51,7 +52,7 @@ class Step:
     group: str
     needs: tuple[Variable, ...]
     makes: tuple[Variable, ...]
-    kind: Literal["stored", "view", "table"] = "stored"
+    kind: Literal["stored", "view", "table", "linked"] = "stored"
     reads_patterns: bool = True
     halo: Callable[[Parameters, xr.Dataset], int] = _none
     float_rows: Callable[[Parameters], float] = _none
@@ -91,7 +92,12 @@ def step(function: StepFunction[P]) -> StepFunction[P]:
         values: Any = checked_parameters(function, kwargs)
         if FRAME in ds.dims:
             return function(ds, *args, **values)
-        made = function(ds.expand_dims(FRAME), *args, **values)
+        made = function(_series_of_one(ds), *args, **values)
         return made.isel({FRAME: 0}, drop=True) if FRAME in made.dims else made
 
     return checked
+
+
+def _series_of_one(ds: xr.Dataset) -> xr.Dataset:
+    clusters = {name: array for name, array in ds.data_vars.items() if CLUSTER in array.dims}
+    return ds.drop_vars(clusters).expand_dims(FRAME).assign(clusters)

@@ -10,6 +10,8 @@ from daskstem.testing.crystal import pattern_angle, random_orientations, twins_o
 
 MOST_GRAINS: Final = 5
 _CANDIDATES: Final = 8
+_SEED_SIZE: Final = 0.15
+"""Share of its last radius that a particle nucleates with."""
 _LEAST_ANGLE: Final = np.radians(10)
 
 
@@ -38,6 +40,9 @@ class Scene:
         Crystal to laboratory axes; symmetric strain in crystal axes.
     thickness : (G,)
         Of the crystal along the beam, nm.
+    born : (P,)
+        Progress of the series at which a particle nucleates; 0 if it is there at the first
+        frame.
     """
 
     centers: np.ndarray
@@ -52,6 +57,7 @@ class Scene:
     orientation: np.ndarray
     strain: np.ndarray
     thickness: np.ndarray
+    born: np.ndarray
 
     @property
     def n_grains(self) -> int:
@@ -61,12 +67,17 @@ class Scene:
 
 @dataclass(frozen=True)
 class Habit:
-    """What the particles are like: radius in steps, share of the scan, twins, thickness in nm."""
+    """What the particles are like.
+
+    Radius in steps, share of the scan, share of twins, thickness in nm, and the share of
+    particles that nucleate after the first frame.
+    """
 
     radius: float
     coverage: float
     twin_share: float
     thickness_nm: float
+    birth_share: float = 0.0
 
 
 def build_scene(*, scan: tuple[int, int], seed: int, habit: Habit) -> Scene:
@@ -93,7 +104,22 @@ def build_scene(*, scan: tuple[int, int], seed: int, habit: Habit) -> Scene:
         orientation=orientation,
         strain=(strain + np.swapaxes(strain, 1, 2)) / 2,
         thickness=habit.thickness_nm * rng.uniform(0.75, 1.25, total),
+        born=_births(seed, count, habit.birth_share),
     )
+
+
+def _births(seed: int, count: int, share: float) -> np.ndarray:
+    # a stream of its own: with and without births all else of a scene is the same
+    rng = np.random.Generator(np.random.Philox(key=seed, counter=1 << 192))
+    late = rng.permutation(count) < round(share * count)
+    return np.where(late, rng.uniform(0.1, 0.75, count), 0.0)
+
+
+def radii_at(scene: Scene, progress: float) -> np.ndarray:
+    """Return the particles' mean radii (P,) in steps at ``progress``, 0 before they are born."""
+    first = np.where(scene.born > 0, _SEED_SIZE, scene.first_size)
+    since = (progress - scene.born) / (1 - scene.born)
+    return np.where(since >= 0, scene.radius * (first + (1 - first) * since), 0.0)
 
 
 def _jittered_lattice(rng: np.random.Generator, scan: tuple[int, int], habit: Habit) -> np.ndarray:
@@ -181,10 +207,11 @@ def owners(
     """
     owner = np.full((len(rows), len(columns)), -1)
     nearest = np.ones(owner.shape)
-    size = scene.radius * (scene.first_size + (1 - scene.first_size) * progress)
+    size = radii_at(scene, progress)
     centers = scene.centers + (progress - 1.0) * scene.drift
     reach = 1.4 * size
-    near = (centers[:, 0] + reach >= rows[0]) & (centers[:, 0] - reach <= rows[-1])
+    near = size > 0
+    near &= (centers[:, 0] + reach >= rows[0]) & (centers[:, 0] - reach <= rows[-1])
     near &= (centers[:, 1] + reach >= columns[0]) & (centers[:, 1] - reach <= columns[-1])
     for p in np.flatnonzero(near):
         y = slice(*np.searchsorted(rows, [centers[p, 0] - reach[p], centers[p, 0] + reach[p]]))

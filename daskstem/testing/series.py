@@ -57,6 +57,8 @@ class SimulatedSeries:
     film_strength: float
     hot_pixels: int
     descan_px: tuple[float, float]
+    birth_share: float
+    drift_steps: tuple[float, float]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is cached: cheaper to make again than to send to every worker."""
@@ -119,8 +121,19 @@ class SimulatedSeries:
     @cached_property
     def scene(self) -> Scene:
         """The particles, a function of the parameters."""
-        habit = Habit(self.particle_radius, self.coverage, self.twin_share, self.thickness_nm)
-        return build_scene(scan=self.shape[1:3], seed=self.seed, habit=habit)
+        habit = Habit(
+            self.particle_radius,
+            self.coverage,
+            self.twin_share,
+            self.thickness_nm,
+            self.birth_share,
+        )
+        # what drifts into the scan, or out of it, is part of the scene
+        rows, columns = (
+            size + math.ceil(abs(drift))
+            for size, drift in zip(self.shape[1:3], self.drift_steps, strict=True)
+        )
+        return build_scene(scan=(rows, columns), seed=self.seed, habit=habit)
 
     @cached_property
     def hot_values(self) -> np.ndarray:
@@ -134,6 +147,12 @@ class SimulatedSeries:
     def progress(self, frame: int) -> float:
         """How far the scene is: 0 at the first frame, 1 at the last or only one."""
         return frame / (self.shape[0] - 1) if self.shape[0] > 1 else 1.0
+
+    def scan_origin(self, frame: int) -> tuple[float, float]:
+        """Where the scan's first position lies in the scene, in steps."""
+        back = 1.0 - self.progress(frame)
+        row, column = (back * drift + math.ceil(max(-drift, 0.0)) for drift in self.drift_steps)
+        return row, column
 
     def beam_shift(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Shift (..., 2) of the patterns at scan positions, in detector pixels."""
@@ -161,7 +180,8 @@ class SimulatedSeries:
         grid = [
             np.arange(_POINTS_PER_STEP * along[0] - half, _POINTS_PER_STEP * along[-1] + half + 1)
             / _POINTS_PER_STEP
-            for along in (rows, columns)
+            + origin
+            for along, origin in zip((rows, columns), self.scan_origin(frame), strict=True)
         ]
         owner, thickness = owners(self.scene, self.progress(frame), *grid)
         present = np.union1d([-1], owner)

@@ -22,6 +22,7 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "convergence_mrad": (0.01, 50),
     "voltage_kv": (1, 3000),
     "film_strength": (0, 0.9),
+    "birth_share": (0, 1),
 }
 
 
@@ -41,6 +42,8 @@ def simulated_series(
     film_strength: float = 0.15,
     hot_pixels: int = 0,
     descan_px: tuple[float, float] = (0.0, 0.0),
+    birth_share: float = 0.0,
+    drift_steps: tuple[float, float] = (0.0, 0.0),
 ) -> SimulatedSeries:
     """Describe a simulated series; nothing is computed before it is read.
 
@@ -74,6 +77,11 @@ def simulated_series(
         Number of detector pixels with a large constant value added.
     descan_px
         By how much the whole pattern moves from the first scan row (column) to the last.
+    birth_share
+        Share of the particles that nucleate after the first frame.
+    drift_steps
+        By how much the specimen moves through the scan from the first frame to the last, in
+        steps.
 
     Returns
     -------
@@ -108,6 +116,8 @@ def simulated_series(
         film_strength=film_strength,
         hot_pixels=hot_pixels,
         descan_px=descan_px,
+        birth_share=birth_share,
+        drift_steps=drift_steps,
     )
     return _checked(series)
 
@@ -131,10 +141,9 @@ def _checked(series: SimulatedSeries) -> SimulatedSeries:
     values["hot_pixels"] = int(_number("hot_pixels", series.hot_pixels, 0, pixels // 2, Integral))
     for name, (low, high) in _RANGES.items():
         values[name] = float(_number(name, getattr(series, name), low, high, Real))
-    if len(series.descan_px) != 2:
-        raise InputError(f"descan_px = {series.descan_px!r} is not two numbers, (rows, columns)")
-    shifts = [float(_number("descan_px", px, -half, half, Real)) for px in series.descan_px]
-    checked = SimulatedSeries(**values, descan_px=(shifts[0], shifts[1]))
+    values["descan_px"] = _pair("descan_px", series.descan_px, half)
+    values["drift_steps"] = _pair("drift_steps", series.drift_steps, max(series.shape[1:3]))
+    checked = SimulatedSeries(**values)
     brightest = checked.expected_patterns(0, np.array([-1])).max()
     if brightest > _BRIGHTEST:
         raise InputError(
@@ -143,6 +152,13 @@ def _checked(series: SimulatedSeries) -> SimulatedSeries:
             f"{series.counts_per_pixel * _BRIGHTEST / brightest:.3g}, or a larger convergence_mrad"
         )
     return checked
+
+
+def _pair(name: str, given: Any, most: float) -> tuple[float, float]:
+    if len(given) != 2:
+        raise InputError(f"{name} = {given!r} is not two numbers, (rows, columns)")
+    first, second = (float(_number(name, value, -most, most, Real)) for value in given)
+    return first, second
 
 
 def _number(name: str, value: Any, low: float, high: float, kind: Any) -> Any:

@@ -1,7 +1,7 @@
 """What a report shows: plain values, gathered before the page is written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -29,7 +29,7 @@ class FrameContent:
         Place of the frame in the series, from 0.
     maps
         (scan_y, scan_x): any of ``dark_field``, ``mean_similarity``, ``mask``, ``label``,
-        ``truth_label``, with the scan's coordinates.
+        ``track``, ``truth_label``, with the scan's coordinates.
     clusters
         (cluster): the table of the frame's clusters, without patterns; empty if not made.
     shown
@@ -71,6 +71,11 @@ class ReportContent:
         Size of the clusters' mean patterns; None if not made.
     n_positions
         (K,) integer: size of every cluster of the series; empty if not made.
+    tracks
+        The curves and events of the tracks, and the drift; empty if not made.
+    track_maps
+        (frame, scan_y, scan_x) int32: number of the track, every frame, of large scans a part
+        of the positions only; None if not made.
     """
 
     store: str
@@ -83,6 +88,8 @@ class ReportContent:
     unfinished: tuple[str, ...]
     cluster_bytes: int | None
     n_positions: np.ndarray
+    tracks: xr.Dataset = field(default_factory=xr.Dataset)
+    track_maps: xr.DataArray | None = None
 
     @property
     def raw_bytes(self) -> int:

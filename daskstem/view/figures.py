@@ -1,6 +1,7 @@
 """The report's pictures, each as the bytes of a PNG."""
 
 import io
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -10,18 +11,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from daskstem.schema import variables
-from daskstem.schema.dims import FRAME, FRAME_COORDS
+from daskstem.schema import track_variables, variables
+from daskstem.schema.dims import FRAME, TRACK
 from daskstem.view import pictures
 from daskstem.view.content import N_ASSIGNED, TRUTH_LABEL, FrameContent
-from daskstem.view.drawing import scaling
+from daskstem.view.drawing import bare, draw_image, scaling
+from daskstem.view.palette import BACKGROUND
 from daskstem.view.scale import scan_grid
+from daskstem.view.tracks import MOST_LINES, frame_axis, growth_curves, lineage, track_map
 
 _COLORS: Final = 256
 _WIDTH: Final = 3.9
 _MAP_SHARE: Final = 0.8
 """Of a figure's width; the rest is for the color bar."""
 
+_SHEET_COLUMNS: Final = 8
 _OUTLINE: Final = "#39d5ff"
 _LINE: Final = {"color": "#44679f", "marker": "o", "markersize": 3, "linewidth": 1.2}
 
@@ -125,10 +129,55 @@ def growth_figure(per_frame: xr.Dataset, *, positions: int, position_area: float
     return figure
 
 
-def frame_axis(per_frame: xr.Dataset) -> tuple[np.ndarray, str]:
-    """Return what the frames are counted in, and its name with the unit."""
-    for name, usual in FRAME_COORDS.items():
-        if name in per_frame.coords:
-            coordinate = per_frame.coords[name]
-            return coordinate.values, f"{name} ({coordinate.attrs.get('units', usual)})"
-    return np.arange(per_frame.sizes[FRAME]), FRAME
+def track_figure(frame: FrameContent, colors: np.ndarray) -> Figure:
+    """Draw a frame's tracks in the colors that they have in all frames."""
+    figure, axes = _map_axes(frame)
+    track_map(frame.maps[TRACK], colors=colors, axes=axes)
+    return figure
+
+
+def track_sheet(maps: xr.DataArray, colors: np.ndarray, titles: Sequence[str]) -> Figure:
+    """Draw the tracks of many frames side by side, (frame, scan_y, scan_x)."""
+    count = maps.sizes[FRAME]
+    rows = -(-count // _SHEET_COLUMNS)
+    grid = scan_grid(maps)
+    shape = min(max(grid.height / grid.width, 0.35), 2.0)
+    figure = Figure(figsize=(11.2, rows * (1.36 * shape + 0.2)))
+    places = figure.add_gridspec(
+        rows, _SHEET_COLUMNS, left=0.002, right=0.998, bottom=0.002, top=1 - 0.12 / rows,
+        wspace=0.03, hspace=0.16,
+    )  # fmt: skip
+    table = np.concatenate([np.array([BACKGROUND], np.uint8), colors])
+    for number, title in enumerate(titles):
+        axes = figure.add_subplot(places[divmod(number, _SHEET_COLUMNS)])
+        draw_image(axes, table[maps.isel({FRAME: number}).values + 1], grid)
+        bare(axes, "").set_title(title, fontsize=7, pad=2)
+    return figure
+
+
+def tracks_figure(tracks: xr.Dataset, colors: np.ndarray) -> Figure:
+    """Draw the tracks' growth, the turns of their patterns, and the drift."""
+    figure = Figure(figsize=(11.2, 3.1), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    growth_curves(tracks, colors=colors, axes=left, title="Growth")
+    growth_curves(
+        tracks, of=track_variables.rotation.name, colors=colors, axes=middle, title="Rotation"
+    )
+    along, words = frame_axis(tracks)
+    drift_y, drift_x = track_variables.drift[:2]
+    right.plot(along, tracks[drift_y.name], color="#332288", linewidth=1.2, label="rows")
+    right.plot(along, tracks[drift_x.name], color="#CC6677", linewidth=1.2, label="columns")
+    right.set(xlabel=words, ylabel="drift (positions)")
+    right.set_title("Drift", fontsize=9)
+    right.grid(color="0.9", linewidth=0.6)
+    right.spines[["top", "right"]].set_visible(False)
+    right.legend(fontsize=7, frameon=False)
+    return figure
+
+
+def lineage_figure(tracks: xr.Dataset, colors: np.ndarray) -> Figure:
+    """Draw the tracks' lineage."""
+    count = min(tracks.sizes[TRACK], MOST_LINES)
+    figure = Figure(figsize=(11.2, 1.1 + 0.11 * count), layout="constrained")
+    lineage(tracks, colors=colors, axes=figure.add_subplot())
+    return figure

@@ -1,5 +1,6 @@
 """Colors for a label map: neighbors differ, and differ for color-blind eyes too."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -39,6 +40,29 @@ def label_colors(label: np.ndarray) -> np.ndarray:
     painted = rgb[color]
     painted[names < 0] = BACKGROUND
     return painted[compact]
+
+
+def colors_through(maps: Iterable[np.ndarray], count: int) -> np.ndarray:
+    """Choose colors for numbers that mean the same in several maps.
+
+    Parameters
+    ----------
+    maps : (Y, X) integer each
+        Numbers below ``count``; negative is background.
+    count
+        How many numbers there are.
+
+    Returns
+    -------
+    (count, 3) uint8
+        Red, green, blue. Numbers that touch in any of the maps, or are one position apart,
+        never share a color.
+    """
+    background = np.zeros(1, np.int64)
+    pairs = [np.empty((0, 2), np.int64)]
+    pairs += [_neighbor_pairs(np.maximum(one, -1) + 1, background) - 1 for one in maps]
+    numbers = color_numbers(np.unique(np.concatenate(pairs), axis=0), count)
+    return np.array([_rgb(number) for number in numbers.tolist()], np.uint8).reshape(-1, 3)
 
 
 def color_numbers(pairs: np.ndarray, count: int) -> np.ndarray:

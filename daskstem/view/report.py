@@ -26,6 +26,7 @@ from daskstem.view.figures import (
 )
 from daskstem.view.pictures import montage
 from daskstem.view.scale import scan_grid
+from daskstem.view.series_page import colors_of, track_picture, tracks_section
 from daskstem.view.statements import key_figures, missing, quality, reproduction, summary
 from daskstem.view.wording import area_text, frame_title, parameters_text
 
@@ -65,9 +66,11 @@ def page(content: ReportContent) -> str:
             html.facts(key_figures(content)),
         ),
         *_growth(content),
+        *tracks_section(content),
     ]
     dpi = 110 if len(content.frames) <= _FEW_FRAMES else 100
-    parts += [_frame(content, frame, dpi) for frame in content.frames]
+    colors = colors_of(content)
+    parts += [_frame(content, frame, dpi, colors) for frame in content.frames]
     parts += [_quality(content), _provenance(content), _reproduction(content)]
     return html.document(title, parts)
 
@@ -97,10 +100,10 @@ def _growth(content: ReportContent) -> list[str]:
     return parts
 
 
-def _frame(content: ReportContent, frame: FrameContent, dpi: int) -> str:
+def _frame(content: ReportContent, frame: FrameContent, dpi: int, colors: np.ndarray) -> str:
     coordinates = content.per_frame.isel({FRAME: frame.number})
     parts = [html.heading(2, frame_title(frame.number, coordinates))]
-    parts.append(html.gallery(_maps(content, frame, dpi)))
+    parts.append(html.gallery([*_maps(content, frame, dpi), *track_picture(frame, dpi, colors)]))
     if frame.shown.sizes.get(CLUSTER, 0):
         parts += _largest(frame, dpi)
     return html.section(parts, kind="frame")

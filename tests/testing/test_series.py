@@ -69,7 +69,14 @@ def test_it_is_the_same_after_pickling_and_stays_small(
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 6}, {"counts_per_pixel": 3.0}, {"hot_pixels": 1}, {"descan_px": (0, 1)}]
+    "change",
+    [
+        {"seed": 6},
+        {"counts_per_pixel": 3.0},
+        {"hot_pixels": 1},
+        {"descan_px": (0, 1)},
+        {"drift_steps": (2, 1)},
+    ],
 )
 def test_fingerprint_and_bytes_change_with_every_parameter(change: dict[str, float]) -> None:
     usual = simulated_series((1, 6, 6, 16, 16), seed=5)
@@ -143,6 +150,34 @@ def test_particles_grow_and_keep_their_grains() -> None:
         assert 2 <= len(grains) <= 5
 
 
+def test_a_drifting_series_looks_at_a_larger_scene_through_a_moving_window() -> None:
+    still = simulated_series((3, 46, 41, 24, 24), seed=1, particle_radius=7.0)
+    moving = simulated_series(
+        (3, 40, 37, 24, 24), seed=1, particle_radius=7.0, drift_steps=(6.0, -4.0)
+    )
+    scene, window = truth_of(still)["label"].values, truth_of(moving)["label"].values
+    # what lies in row 6 of the scene at first is in row 0, and in row 6 at the end
+    for frame, (row, column) in enumerate([(6, 0), (3, 2), (0, 4)]):
+        assert moving.scan_origin(frame) == (row, column)
+        inside = scene[frame, row : row + 40, column : column + 37]
+        np.testing.assert_array_equal(window[frame], inside)
+
+
+def test_a_share_of_the_particles_is_born_during_the_series() -> None:
+    usual = simulated_series((9, 64, 64, 24, 24), seed=1)
+    later = simulated_series((9, 64, 64, 24, 24), seed=1, birth_share=0.5)
+    born = later.scene.born > 0
+    assert born.sum() == round(0.5 * len(born))
+    particle = np.repeat(np.arange(len(born)), np.diff(later.scene.first_grain))
+    label, all_of_them = (truth_of(one)["label"].values for one in (later, usual))
+    for frame in range(9):
+        present = particle[np.setdiff1d(label[frame], [-1])]
+        assert (later.scene.born[present] <= frame / 8).all()
+    # all else is as without births
+    np.testing.assert_array_equal(label[-1], all_of_them[-1])
+    assert set(np.unique(label[0])) < set(np.unique(all_of_them[0]))
+
+
 def test_owners_do_not_depend_on_the_grid_they_are_asked_on(series: SimulatedSeries) -> None:
     rows, columns = np.arange(-6, 120) / 3, np.arange(-6, 117) / 3
     whole = owners(series.scene, 0.5, rows, columns)
@@ -165,6 +200,9 @@ def test_owners_do_not_depend_on_the_grid_they_are_asked_on(series: SimulatedSer
         ({"descan_px": (0.0, 100.0)}, "descan_px"),
         ({"descan_px": (0.0,)}, "two numbers"),
         ({"hot_pixels": 10_000}, "hot_pixels"),
+        ({"birth_share": 1.5}, "birth_share"),
+        ({"drift_steps": (0.0, 9.0)}, "drift_steps"),
+        ({"drift_steps": (0.0,)}, "two numbers"),
     ],
 )
 def test_wrong_parameters_are_refused_in_one_line(change: dict[str, float], message: str) -> None:

@@ -1,0 +1,111 @@
+"""Steps that link the clusters of all frames: few numbers, then patterns frame by frame."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+import zarr
+from dask.base import tokenize
+from distributed import Client, Future
+
+from daskstem.io.layout import ArraySpec, writable
+from daskstem.io.store import RAW, begin_group, finish_frames, finish_group, finished_frames
+from daskstem.io.store import open_group as opened
+from daskstem.io.writing import clear_partial, writing
+from daskstem.run.progress import Reporter
+from daskstem.run.stages import Stage, raw_patterns, same_history, series_dataset
+from daskstem.run.tasks import FrameJob, run_frames, write_block
+from daskstem.schema.dims import FRAME
+
+CHUNK_ROWS: Final = 65536
+
+
+def run_linked(root: zarr.Group, stage: Stage, client: Client, reporter: Reporter) -> None:
+    """Link the clusters and write what comes of it.
+
+    The links are made anew by every run: they take maps and mean patterns, which are read in
+    seconds. What is lazy is computed and written frame by frame, along the dimension of the
+    frames, and frames that are there are kept.
+    """
+    call, history = stage.calls[0], stage.provenance[0]
+    n_frames = raw_patterns(root[RAW]).shape[0]
+    made = call.step.function(series_dataset(root, stage), **call.parameters)
+    lazy = {str(n): a for n, a in made.data_vars.items() if isinstance(a.data, da.Array)}
+    if same_history(root, call.step.group, history["key"]):
+        group: Any = root[call.step.group]
+        clear_partial(group)
+    else:
+        group = _new_group(root, call.step.group, made, history)
+    if not finished_frames(group):
+        _write_numbers(group, made, set(lazy))
+    n_bytes = sum(array.nbytes for array in lazy.values()) // n_frames
+    todo = [frame for frame in range(n_frames) if frame not in finished_frames(group)]
+
+    def jobs() -> Iterator[FrameJob]:
+        for frame in todo:
+            yield _job(group, lazy, frame, n_bytes)
+
+    def finish(job: FrameJob, _: dict[Any, Future]) -> None:
+        finish_frames(group, [job.frame])
+        progress.frame_done(len(finished_frames(group)), n_frames)
+
+    with reporter.stage(stage.name, n_bytes * len(todo)) as progress:
+        run_frames(client, jobs(), on_task=progress.advance, on_frame=finish)
+    finish_group(group)
+
+
+def _new_group(
+    root: zarr.Group, name: str, made: xr.Dataset, history: dict[str, Any]
+) -> zarr.Group:
+    counted = {
+        str(key): c.variable for key, c in opened(root, RAW).coords.items() if c.dims == (FRAME,)
+    }
+    axes = {str(key): c.variable for key, c in made.coords.items() if c.dims == (key,)}
+    specs = {
+        str(key): ArraySpec(
+            [str(dim) for dim in variable.dims],
+            variable.shape,
+            variable.dtype,
+            chunks=_chunks(variable),
+            attrs=variable.attrs,
+        )
+        for key, variable in made.variables.items()
+        if key not in axes and key not in counted
+    }
+    return begin_group(root, name, specs, {**axes, **counted}, history)
+
+
+def _chunks(variable: xr.Variable) -> tuple[int, ...]:
+    if isinstance(variable.data, da.Array):
+        return tuple(max(1, n) for n in variable.data.chunksize)
+    return tuple(max(1, min(n, CHUNK_ROWS)) for n in variable.shape)
+
+
+def _write_numbers(group: zarr.Group, made: xr.Dataset, lazy: set[str]) -> None:
+    for name, array in group.arrays():
+        if name in lazy or name not in made.variables or array.size == 0:
+            continue
+        with writing(array):
+            writable(array)[...] = np.asarray(made[name].values)
+
+
+def _job(group: zarr.Group, lazy: dict[str, xr.DataArray], frame: int, n_bytes: int) -> FrameJob:
+    graph: dict[Any, Any] = {}
+    keys: dict[Any, int] = {}
+    for name, array in lazy.items():
+        target: Any = group[name]
+        axis = array.dims.index(FRAME)
+        one = array.isel({FRAME: slice(frame, frame + 1)}).data
+        graph |= dict(one.dask.cull(one.__dask_keys__()))
+        starts = [np.cumsum([0, *sizes]).tolist() for sizes in one.chunks]
+        token = tokenize("write", one.name, str(target.store_path))
+        for index in np.ndindex(one.numblocks):
+            region = [slice(s[i], s[i + 1]) for s, i in zip(starts, index, strict=True)]
+            region[axis] = slice(frame, frame + 1)
+            key = (f"write-{name}-{token}", *index)
+            graph[key] = (partial(write_block, target, tuple(region)), (one.name, *index))
+            keys[key] = 0
+    return FrameJob(frame, graph, {key: n_bytes // len(keys) for key in keys})
