@@ -1,5 +1,6 @@
 """Kernels that look at neighboring positions: one task per block and its halo."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from daskstem.blocks.sources import BlockSource, source_of
 from daskstem.chunks.tiling import Window, joined_blocks, windows
+from daskstem.schema.dims import SERIES
 from daskstem.schema.errors import InputError
 
 BlockFunction = Callable[..., np.ndarray]
@@ -164,9 +166,32 @@ def _native(block: np.ndarray) -> np.ndarray:
     return block.astype(block.dtype.newbyteorder("="), copy=False)
 
 
+class _Held(threading.local):
+    """What each thread holds from task to task."""
+
+    block = np.empty(0, np.uint8)
+
+
+_held = _Held()
+"""Memory for a block and its halo. New memory comes page by page and emptied: for 426 MB that
+takes as long as decoding them, and the threads of a process wait for each other."""
+
+
 def _read(source: BlockSource, frame: int, window: Window) -> np.ndarray:
+    """Read a block and its halo: patterns into the thread's memory, gone with its next task."""
     others = tuple(slice(0, n) for n in source.shape[3:])
-    return source.read((slice(frame, frame + 1), *window.region, *others))[0]
+    region = (slice(frame, frame + 1), *window.region, *others)
+    if len(source.shape) < len(SERIES):
+        return source.read(region)[0]
+    shape = tuple(s.stop - s.start for s in region)
+    size = prod(shape) * source.dtype.itemsize
+    if _held.block.size < size:
+        _held.block = np.empty(size, np.uint8)
+    block = _held.block[:size].view(source.dtype).reshape(shape)
+    for where, piece in source.pieces(region):
+        inside = zip(where, region, strict=True)
+        block[tuple(slice(w.start - r.start, w.stop - r.start) for w, r in inside)] = piece
+    return block[0]
 
 
 def _where_cut(array: da.Array, depth: int) -> dict[int, int]:

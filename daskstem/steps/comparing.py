@@ -12,7 +12,7 @@ from daskstem.chunks.tiling import Window
 from daskstem.kernels import compared
 from daskstem.kernels import prefilter as footprints
 from daskstem.kernels import similarity as kernels
-from daskstem.kernels.filtering import neighbor_dots, paired_weights
+from daskstem.kernels.filtering import neighbor_dots
 from daskstem.kernels.imaging import detector_runs, detector_sums
 from daskstem.schema import variables
 from daskstem.schema.dims import OFFSET, SCAN, Q
@@ -135,8 +135,8 @@ class NeighborComparison:
             # the blur is linear and keeps the mean, so it may as well come first
             compared.blurred(haloed, self.taps) if len(self.taps) > 1 else raw,
             measured[..., 0],
-            paired_weights(weights, offsets),
-            weights.shape[1],
+            weights,
+            offsets,
             margin,
             self.selected,
         )

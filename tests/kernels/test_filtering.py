@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from daskstem.kernels.filtering import neighbor_dots, paired_weights
+from daskstem.kernels.filtering import neighbor_dots
 from daskstem.kernels.prefilter import footprint
 from daskstem.kernels.similarity import annulus
 from tests import literal, scenes
@@ -11,10 +11,9 @@ DETECTOR = (16, 18)
 
 def dots_of(patterns, weights, offsets, ring, margin=(0, 0)):
     flat = patterns.reshape(*patterns.shape[:2], -1)
-    paired = paired_weights(weights, offsets)
     selected = ring.ravel().astype(np.float32)
     means = flat.mean(axis=2, dtype=np.float64)
-    return neighbor_dots(flat, means, paired, weights.shape[1], margin, selected)
+    return neighbor_dots(flat, means, weights, offsets, margin, selected)
 
 
 def random_weights(scan, radius, seed=0):
