@@ -10,6 +10,10 @@ Q_X: Final = "q_x"
 CLUSTER: Final = "cluster"
 NEIGHBOR: Final = "neighbor"
 OFFSET: Final = "offset"
+MERGE: Final = "merge"
+LEVEL: Final = "level"
+THRESHOLD: Final = "threshold"
+SIZE: Final = "size"
 
 SCAN: Final = (SCAN_Y, SCAN_X)
 Q: Final = (Q_Y, Q_X)
