@@ -194,10 +194,12 @@ def _of_positions(
     cluster = np.full(len(parent), -1, np.int32)
     begins = np.zeros(len(parent), np.float32)
     leaves = np.zeros(len(parent), np.float32)
+    # with min_size = 1 there are more branches than positions, but not chosen ones
+    names = np.cumsum(chosen == np.arange(len(chosen))) - 1
     for node in range(len(parent) - 1, -1, -1):
         own = branch[node]
         if own >= 0 and chosen[own] == own:
-            cluster[node], begins[node], leaves[node] = own, appears[own], level[node]
+            cluster[node], begins[node], leaves[node] = names[own], appears[own], level[node]
         elif parent[node] >= 0:
             up = parent[node]
             cluster[node], begins[node], leaves[node] = cluster[up], begins[up], leaves[up]
