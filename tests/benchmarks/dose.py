@@ -1,7 +1,7 @@
 """Similarities and clusters against dose, with and without the correction for noise.
 
-    python tests/benchmarks/dose.py
-    python tests/benchmarks/dose.py --doses 0.05 2 --seeds 4 5
+    python -m tests.benchmarks.dose
+    python -m tests.benchmarks.dose --doses 0.05 2 --seeds 4 5
 
 Scans of 64 x 64 positions on 96 x 96 pixels, background known. First the similarities of
 neighbors inside a grain and across two grains (5th, 50th, 95th percentile). Then the adjusted

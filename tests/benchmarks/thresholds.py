@@ -1,7 +1,7 @@
 """The suggested threshold against the best one, found by trying them all.
 
-    python tests/benchmarks/thresholds.py
-    python tests/benchmarks/thresholds.py --doses 0.3 2 --seeds 7 8 9 --linkage single
+    python -m tests.benchmarks.thresholds
+    python -m tests.benchmarks.thresholds --doses 0.3 2 --seeds 7 8 9 --linkage single
 
 For every dose and seed a scan is simulated and run as far as its similarities, background by
 the step of that name. The adjusted Rand index with the true grains is given for the best single
