@@ -53,6 +53,7 @@ def similarity_tree(
     offsets: np.ndarray,
     *,
     linkage: Linkage = "mean",
+    least: float = -1.0,
 ) -> Tree:
     """Return the tree of all clusters of one frame.
 
@@ -69,10 +70,12 @@ def similarity_tree(
     linkage
         What two clusters must share: ``mean``, the similarity over all pairs along their
         border, or ``single``, that of the most similar pair.
+    least : float
+        Lowest threshold that the tree will be cut at: mean linkage is done sooner.
     """
     first, second, similar = neighbor_pairs(similarity, mask, offsets)
     if linkage == "mean":
-        joined = mean_merges(first, second, similar, mask.size)
+        joined = mean_merges(first, second, similar, mask.size, np.float32(least))
         pair = np.flatnonzero(~np.isnan(joined))
         pair = pair[np.argsort(-joined[pair], kind="stable")]
         level = joined[pair]

@@ -99,7 +99,11 @@ def spanning_pairs(first: np.ndarray, second: np.ndarray, n_positions: int) -> n
 
 @kernel()
 def mean_merges(
-    first: np.ndarray, second: np.ndarray, similar: np.ndarray, n_positions: int
+    first: np.ndarray,
+    second: np.ndarray,
+    similar: np.ndarray,
+    n_positions: int,
+    least: np.float32,
 ) -> np.ndarray:
     """Join the two clusters with the most similar border until no border is left.
 
@@ -116,6 +120,8 @@ def mean_merges(
         Their similarity, in [-1, 1].
     n_positions : int
         Number of positions.
+    least : float32
+        Mean similarity below which nothing joins; -1 joins all.
 
     Returns
     -------
@@ -135,8 +141,8 @@ def mean_merges(
         means[e] = sums[e, _TOTAL] / _STEPS
     changed = np.empty(n_positions, np.int64)
     joined = np.full(len(first), np.nan, np.float32)
-    _join_chains(sides, clusters, sums, means, changed, joined)
-    _join_queue(sides, clusters, sums, means, changed, joined)
+    _join_chains(sides, clusters, sums, means, changed, joined, least)
+    _join_queue(sides, clusters, sums, means, changed, joined, least)
     return joined
 
 
@@ -263,6 +269,7 @@ def _join_chains(
     means: np.ndarray,
     changed: np.ndarray,
     joined: np.ndarray,
+    least: np.float32,
 ) -> None:
     """Join mutual most similar clusters of few neighbors."""
     chain = np.empty(len(changed) + 1, np.int32)
@@ -271,7 +278,7 @@ def _join_chains(
         chain[0], length = start, 1
         while clusters[chain[length - 1], _N_BORDERS] <= _MOST_NEIGHBORS:
             side = _most_similar(sides, clusters, means, chain[length - 1])
-            if side < 0:
+            if side < 0 or np.float32(means[side >> 1]) < least:
                 break
             border = side >> 1
             if border != came[length - 1]:
@@ -293,9 +300,11 @@ def _join_queue(
     means: np.ndarray,
     changed: np.ndarray,
     joined: np.ndarray,
+    least: np.float32,
 ) -> None:
     """Join what is left, the most similar first."""
-    queue = [(-means[border], border) for border in np.flatnonzero(sums[:, _N_PAIRS])]
+    left = np.flatnonzero((sums[:, _N_PAIRS] > 0) & (means.astype(np.float32) >= least))
+    queue = [(-means[border], border) for border in left]
     heapify(queue)
     while len(queue) > 0:
         negative, border = heappop(queue)
@@ -305,4 +314,6 @@ def _join_queue(
         joined[border] = means[border]
         _, n_changed = _join(sides, clusters, sums, means, border, changed)
         for k in range(n_changed):
+            if np.float32(means[changed[k]]) < least:
+                continue
             heappush(queue, (-means[changed[k]], changed[k]))

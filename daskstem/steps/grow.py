@@ -104,9 +104,9 @@ def grow(
             *maps, shape=scan, dtype=np.int32, name="grow",
         )  # fmt: skip
         return _wrapped(label, used)
-    trees = map_frames(
-        partial(_tree, linkage=linkage or "mean"), *maps, shape=(), dtype=object, name="grow-tree"
-    )
+    least = -1.0 if isinstance(threshold, str) else threshold
+    build = partial(_tree, linkage=linkage or "mean", least=least)
+    trees = map_frames(build, *maps, shape=(), dtype=object, name="grow-tree")
     if threshold == "auto":
         suggest = partial(_suggestion, min_size=min_size)
         used = map_frames(suggest, trees, shape=(), dtype=np.float64, name="grow-threshold")
@@ -130,9 +130,9 @@ def _wrapped(label: da.Array, used: da.Array) -> xr.Dataset:
 
 
 def _tree(
-    similarity: np.ndarray, mean: np.ndarray, mask: np.ndarray, *, linkage: Linkage
+    similarity: np.ndarray, mean: np.ndarray, mask: np.ndarray, *, linkage: Linkage, least: float
 ) -> np.ndarray:
-    tree = similarity_tree(similarity, mean, mask, NEIGHBORS, linkage=linkage)
+    tree = similarity_tree(similarity, mean, mask, NEIGHBORS, linkage=linkage, least=least)
     return np.array(tree, dtype=object)
 
 

@@ -10,6 +10,7 @@ from tests import scenes
 
 scans = st.tuples(st.integers(1, 7), st.integers(1, 7))
 STEPS = 2.0**24
+LOWEST = np.float32(-1)
 
 
 def pairs_of(scan, seed, levels=None, share=0.0):
@@ -46,7 +47,7 @@ def plain_merges(first, second, similar):
        share=st.sampled_from([0.0, 0.2]))  # fmt: skip
 def test_mean_merges_are_those_of_the_definition(scan, seed, levels, share):
     mask, pairs = pairs_of(scan, seed, levels, share)
-    found = linkage.mean_merges(*pairs, mask.size)
+    found = linkage.mean_merges(*pairs, mask.size, LOWEST)
     expected = plain_merges(*pairs)
     assert np.flatnonzero(~np.isnan(found)).tolist() == sorted(expected)
     for pair, mean in expected.items():
@@ -57,7 +58,7 @@ def test_clusters_of_many_neighbors_join_as_those_of_few():
     # wide enough that clusters outgrow what the chains look through
     scan = (40, 40)
     mask, pairs = pairs_of(scan, 3)
-    found = linkage.mean_merges(*pairs, mask.size)
+    found = linkage.mean_merges(*pairs, mask.size, LOWEST)
     assert (~np.isnan(found)).sum() == mask.size - 1
     np.testing.assert_array_equal(found, one_by_one(*pairs, mask.size))
 
@@ -87,6 +88,16 @@ def highest(borders):
     return min((-t / (STEPS * n), e, c) for c, (t, n, e) in borders.items())
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), levels=st.sampled_from([None, 4]),
+       least=st.floats(-1, 1, width=32))  # fmt: skip
+def test_stopping_early_leaves_out_the_lower_merges_only(seed, levels, least):
+    mask, pairs = pairs_of((9, 8), seed, levels)
+    every = linkage.mean_merges(*pairs, mask.size, LOWEST)
+    found = linkage.mean_merges(*pairs, mask.size, np.float32(least))
+    np.testing.assert_array_equal(found, np.where(every >= np.float32(least), every, np.nan))
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3])
 def test_pairs_are_those_that_growing_joins(share):
     similarity = scenes.smooth_similarity((6, 7), 1)
@@ -112,7 +123,7 @@ def test_a_noisy_bridge_does_not_join_two_domains():
     similarity[2, 3, 4] = similarity[2, 4, 3] = 1.0
     mask = np.ones((6, 8), bool)
     pairs = linkage.neighbor_pairs(similarity, mask, NEIGHBORS)
-    joined = linkage.mean_merges(*pairs, mask.size)
+    joined = linkage.mean_merges(*pairs, mask.size, LOWEST)
     # the two ends of the bridge join first, but one of them then leaves its own half
     assert (joined >= 0.5).sum() == mask.size - 2
     single = linkage.spanning_pairs(*(a[np.argsort(-pairs[2])] for a in pairs[:2]), mask.size)
