@@ -69,7 +69,7 @@ def grow(
     -----
     Lee et al., arXiv:2601.17262, doi 10.1093/mam/ozag044. Growing from seeds with a
     symmetric similarity gives the connected components of the thresholded graph, which is
-    single linkage. Mean linkage: Bailoni et al., doi 10.1109/CVPR52688.2022.01137.
+    single linkage. Mean linkage: Bailoni et al., arXiv:1906.11713.
 
     Examples
     --------
