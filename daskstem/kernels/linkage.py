@@ -3,8 +3,9 @@
 Single linkage joins two clusters by their most similar pair of neighboring positions: its
 merges are the maximum spanning tree of the neighbor graph, and one noisy pair is enough to
 chain two domains together. Mean linkage joins them by the mean over all pairs along their
-common border (mean-affinity agglomeration: Bailoni et al., arXiv:1906.11713). Both are trees of neighboring pairs with a similarity each,
-and the clusters at a threshold are the components of the pairs that reach it.
+common border (mean-affinity agglomeration: Bailoni et al., GASP, arXiv:1906.11713). Both are
+trees of neighboring pairs with a similarity each, and the clusters at a threshold are the
+components of the pairs that reach it.
 """
 
 from heapq import heapify, heappop, heappush
