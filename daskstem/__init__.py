@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from daskstem.run.execute import run_recipe
     from daskstem.run.report import write_report
     from daskstem.run.simulate import simulate
+    from daskstem.steps.hierarchy import cut
 
 _HOMES = {
     "convert": "daskstem.run.convert",
+    "cut": "daskstem.steps.hierarchy",
     "open_series": "daskstem.io.store",
     "run_recipe": "daskstem.run.execute",
     "simulate": "daskstem.run.simulate",
     "write_report": "daskstem.run.report",
 }
 
-__all__ = ["convert", "open_series", "run_recipe", "simulate", "write_report"]
+__all__ = ["convert", "cut", "open_series", "run_recipe", "simulate", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,7 @@ PARAMETERS = {
     "prefilter": {"sigma_px": 1.0, "edge_px": 1, "radius_px": 2, "corr_range": [0.3, 0.9]},
     "similarity": {"q_inner_px": 1.5},
     "background": {"method": "none"},
+    "hierarchy": {"min_size": 2, "levels": [0.3, 0.5]},
     "grow": {"threshold": 0.5, "min_size": 2},
     "average": {"of": "filtered"},
     "tracks": {"least_similarity": 0.2},

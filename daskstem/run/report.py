@@ -56,6 +56,14 @@ _MAPS: Final[tuple[tuple[str, Variable, str], ...]] = (
     ("truth", variables.truth_label, TRUTH_LABEL),
 )
 
+_CURVES: Final = (variables.cluster_count, variables.cover)
+
+_THRESHOLDS: Final[tuple[tuple[str, Variable], ...]] = (
+    ("background", variables.background_threshold),
+    ("segments", variables.used_threshold),
+    ("hierarchy", variables.suggested_threshold),
+)
+
 
 def write_report(store: str | Path, out: str | Path | None = None) -> Path:
     """Write the report of a store as one web page.
@@ -183,9 +191,10 @@ def _frame_numbers(tree: xr.DataTree, frame: int) -> dict[str, float]:
     mean = _map(tree, "similarity", variables.mean_similarity, frame)
     if mean is not None:
         numbers[N_FLAT] = _flat_positions(tree, mean.values, frame)
-    threshold = _group(tree, "background").get(variables.background_threshold.name)
-    if threshold is not None:
-        numbers[variables.background_threshold.name] = float(threshold[frame])
+    for group, spec in _THRESHOLDS:
+        threshold = _group(tree, group).get(spec.name)
+        if threshold is not None:
+            numbers[spec.name] = float(threshold[frame])
     return numbers
 
 
@@ -220,7 +229,10 @@ def _frame_content(
         order = np.argsort(-clusters[variables.n_positions.name].values, kind="stable")
         largest = order[:MOST_CLUSTERS]
         shown = _shown(tree, clusters.isel({CLUSTER: largest}), patterns, places[largest])
-    return FrameContent(frame, xr.Dataset(maps, coords=scan), clusters, shown)
+    tree_of_all = _group(tree, "hierarchy")
+    names = [spec.name for spec in _CURVES if spec.name in tree_of_all]
+    curves = tree_of_all[names].isel({FRAME: frame}, missing_dims="ignore").compute()
+    return FrameContent(frame, xr.Dataset(maps, coords=scan), clusters, shown, curves)
 
 
 def _shown(

@@ -12,6 +12,10 @@ NEIGHBOR: Final = "neighbor"
 OFFSET: Final = "offset"
 TRACK: Final = "track"
 EVENT: Final = "event"
+MERGE: Final = "merge"
+LEVEL: Final = "level"
+THRESHOLD: Final = "threshold"
+SIZE: Final = "size"
 
 SCAN: Final = (SCAN_Y, SCAN_X)
 Q: Final = (Q_Y, Q_X)

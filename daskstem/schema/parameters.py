@@ -26,7 +26,9 @@ class Between:
         return " and ".join(part for part in (low, high) if part)
 
     def admits(self, value: Any) -> bool:
-        """Whether ``value`` lies in the range."""
+        """Whether ``value`` lies in the range; a word that its type allows is no number."""
+        if isinstance(value, str):
+            return True
         above = self.low is None or value > self.low or (value == self.low and not self.open_low)
         return bool(above and (self.high is None or value <= self.high))
 
@@ -151,7 +153,8 @@ def describe(annotation: Any) -> str:
     if get_origin(annotation) in (types.UnionType, typing.Union):
         return " or ".join(describe(part) for part in get_args(annotation))
     if get_origin(annotation) is tuple:
-        return f"a list of {len(get_args(annotation))} numbers"
+        parts = get_args(annotation)
+        return "a list of numbers" if Ellipsis in parts else f"a list of {len(parts)} numbers"
     words = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
     return "absent" if annotation is type(None) else words.get(annotation, str(annotation))
 

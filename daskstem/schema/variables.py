@@ -7,7 +7,21 @@ import numpy as np
 import xarray as xr
 
 from daskstem.schema.content import PATTERNS
-from daskstem.schema.dims import CLUSTER, FRAME, MAP, NEIGHBOR, OFFSET, PATTERN, SERIES, Q
+from daskstem.schema.dims import (
+    CLUSTER,
+    FRAME,
+    LEVEL,
+    MAP,
+    MERGE,
+    NEIGHBOR,
+    OFFSET,
+    PATTERN,
+    SCAN,
+    SERIES,
+    SIZE,
+    THRESHOLD,
+    Q,
+)
 from daskstem.schema.errors import InputError
 
 
@@ -118,12 +132,55 @@ background_threshold: Final = Variable(
     "background_threshold", (FRAME,), "f", "1", "background",
     "signal or mean similarity from which a position counts as specimen; NaN if all do",
 )  # fmt: skip
+merge_first: Final = Variable(
+    "merge_first", (FRAME, MERGE), "i", "position", "hierarchy",
+    "flat position in one of two clusters that join; -1 after the last merge",
+)  # fmt: skip
+merge_second: Final = Variable(
+    "merge_second", (FRAME, MERGE), "i", "position", "hierarchy",
+    "its neighbor in the other; -1 after the last merge",
+)  # fmt: skip
+merge_similarity: Final = Variable(
+    "merge_similarity", (FRAME, MERGE), "f", "1", "hierarchy",
+    "highest threshold at which the two are one, decreasing; NaN after the last merge",
+)  # fmt: skip
+rank: Final = Variable(
+    "rank", MAP, "i", "1", "hierarchy",
+    "place in the order of mean similarity, 0 the highest; -1 outside the mask",
+)  # fmt: skip
+cluster_count: Final = Variable(
+    "cluster_count", (FRAME, THRESHOLD), "i", "1", "hierarchy", "clusters at each threshold"
+)
+cover: Final = Variable(
+    "cover", (FRAME, THRESHOLD), "f", "1", "hierarchy",
+    "share of the mask's positions in clusters, at each threshold",
+)  # fmt: skip
+size_count: Final = Variable(
+    "size_count", (FRAME, THRESHOLD, SIZE), "i", "1", "hierarchy",
+    "clusters of each size class, of any size, at each threshold",
+)  # fmt: skip
+suggested_threshold: Final = Variable(
+    "suggested_threshold", (FRAME,), "f", "1", "hierarchy",
+    "threshold at which most positions lie in their most stable cluster; NaN without any",
+)  # fmt: skip
+branch_label: Final = Variable(
+    "branch_label", MAP, "i", "1", "hierarchy",
+    "most stable clusters, each at a threshold of its own; -1 for none",
+)  # fmt: skip
+nested_label: Final = Variable(
+    "nested_label", (FRAME, LEVEL, *SCAN), "i", "1", "hierarchy",
+    "clusters at the chosen levels; those of a higher level lie in those of a lower one",
+)  # fmt: skip
 label: Final = Variable(
     "label", MAP, "i", "1", "grow", "cluster of every position; -1 is background or rejected"
 )
 n_clusters: Final = Variable(
     "n_clusters", (FRAME,), "i", "1", "grow", "number of clusters in a frame"
 )
+used_threshold: Final = Variable(
+    "used_threshold", (FRAME,), "f", "1", "grow",
+    "least similarity that joined; NaN where every cluster has its own",
+)  # fmt: skip
 
 pattern: Final = Variable(
     "pattern", (CLUSTER, *Q), "f", "counts", "average", "mean pattern of the cluster"

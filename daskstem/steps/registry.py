@@ -17,6 +17,7 @@ from daskstem.steps.comparing import footprint_reach
 from daskstem.steps.correct import correct
 from daskstem.steps.crop import crop
 from daskstem.steps.grow import grow
+from daskstem.steps.hierarchy import hierarchy
 from daskstem.steps.prefilter import prefilter
 from daskstem.steps.rebin import rebin
 from daskstem.steps.similarity import prefilter_similarity, similarity
@@ -86,10 +87,28 @@ STEPS: Final[dict[str, Step]] = {
             reads_patterns=False,
         ),
         Step(
+            hierarchy,
+            group="hierarchy",
+            needs=(v.similarity, v.mean_similarity, v.mask),
+            makes=(
+                v.merge_first,
+                v.merge_second,
+                v.merge_similarity,
+                v.rank,
+                v.cluster_count,
+                v.cover,
+                v.size_count,
+                v.suggested_threshold,
+                v.branch_label,
+                v.nested_label,
+            ),  # fmt: skip
+            reads_patterns=False,
+        ),
+        Step(
             grow,
             group="segments",
             needs=(v.similarity, v.mean_similarity, v.mask),
-            makes=(v.label, v.n_clusters),
+            makes=(v.label, v.n_clusters, v.used_threshold),
             reads_patterns=False,
         ),
         Step(

@@ -35,12 +35,15 @@ class FrameContent:
     shown
         (cluster, q_y, q_x): ``pattern`` and ``seed_pattern`` of the largest clusters, largest
         first, with the table's variables along ``cluster``; empty if not made.
+    curves
+        (threshold): ``cluster_count`` and ``cover``; empty if not made.
     """
 
     number: int
     maps: xr.Dataset
     clusters: xr.Dataset
     shown: xr.Dataset
+    curves: xr.Dataset = field(default_factory=xr.Dataset)
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,8 @@ class ReportContent:
         Coordinates and attributes of the raw group, without patterns.
     per_frame
         (frame): any of ``n_clusters``, ``n_assigned``, ``n_at_border``, ``n_flat`` (positions
-        whose similarities are all exactly 0), ``adjusted_rand``, ``background_threshold``; NaN
-        where a frame is not finished.
+        whose similarities are all exactly 0), ``adjusted_rand``, ``background_threshold``,
+        ``used_threshold``, ``suggested_threshold``; NaN where a frame is not finished.
     frames
         The frames that are shown.
     groups

@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from PIL import Image
 
 from daskstem.schema import track_variables, variables
-from daskstem.schema.dims import FRAME, TRACK
+from daskstem.schema.dims import FRAME, THRESHOLD, TRACK
 from daskstem.view import pictures
 from daskstem.view.content import N_ASSIGNED, TRUTH_LABEL, FrameContent
 from daskstem.view.drawing import bare, draw_image, scaling
@@ -92,6 +92,50 @@ def histogram_figure(frame: FrameContent) -> Figure:
         position_area_nm2=scan_grid(frame.maps).pixel_area,
         axes=figure.add_subplot(),
     )
+    return figure
+
+
+def threshold_figure(curves: xr.Dataset, *, used: float, suggested: float) -> Figure:
+    """Draw what every threshold would find, with the one used and the one suggested marked.
+
+    Parameters
+    ----------
+    curves
+        (threshold): ``cluster_count`` and ``cover``.
+    used, suggested
+        Thresholds to mark; NaN for none.
+    """
+    figure = Figure(figsize=(11.2, 2.9), layout="constrained")
+    along = curves.coords[THRESHOLD].values
+    # what is similar crowds below 1: a scale of 1 - threshold shows it, but has no place for 1
+    curves, along = curves.isel({THRESHOLD: along < 1}), along[along < 1]
+    distance = 1 - along
+    for axes, spec, factor, words in zip(
+        figure.subplots(1, 2),
+        (variables.cluster_count, variables.cover),
+        (1, 100),
+        ("clusters", "mask covered by clusters (%)"),
+        strict=True,
+    ):
+        axes.plot(distance, factor * curves[spec.name].values, color=_LINE["color"])
+        for value, name, style in ((used, "used", "-"), (suggested, "suggested", "--")):
+            if np.isfinite(value):
+                axes.axvline(
+                    max(1 - value, 1e-3), color="#c4501b", linestyle=style, linewidth=1.1,
+                    label=f"{name}: {value:.3f}",
+                )  # fmt: skip
+        axes.set_xscale("log")
+        axes.invert_xaxis()
+        axes.set_xticks([1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005])
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{1 - value:.4g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("threshold of similarity")
+        axes.set_ylabel(words)
+        axes.set_ylim(0, None)
+        axes.grid(color="0.9", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=8)
     return figure
 
 

@@ -23,6 +23,7 @@ from daskstem.view.figures import (
     map_figure,
     outlined_figure,
     png,
+    threshold_figure,
 )
 from daskstem.view.pictures import montage
 from daskstem.view.scale import scan_grid
@@ -104,9 +105,36 @@ def _frame(content: ReportContent, frame: FrameContent, dpi: int, colors: np.nda
     coordinates = content.per_frame.isel({FRAME: frame.number})
     parts = [html.heading(2, frame_title(frame.number, coordinates))]
     parts.append(html.gallery([*_maps(content, frame, dpi), *track_picture(frame, dpi, colors)]))
+    if frame.curves:
+        parts.append(_thresholds(content, frame, dpi))
     if frame.shown.sizes.get(CLUSTER, 0):
         parts += _largest(frame, dpi)
     return html.section(parts, kind="frame")
+
+
+def _thresholds(content: ReportContent, frame: FrameContent, dpi: int) -> str:
+    used, suggested = (
+        float(content.per_frame[spec.name].values[frame.number])
+        if spec.name in content.per_frame
+        else np.nan
+        for spec in (variables.used_threshold, variables.suggested_threshold)
+    )
+    made = {
+        group: content.groups.get(group, {}).get("parameters", {})
+        for group in ("hierarchy", "segments")
+    }
+    linkages = [parameters.get("linkage") or "mean" for parameters in made.values()]
+    if linkages[0] != linkages[1]:
+        # the curves are not those of the clusters on this page
+        used = np.nan
+    return html.picture(
+        png(threshold_figure(frame.curves, used=used, suggested=suggested), dpi=dpi),
+        title="What each threshold would find",
+        caption=f"Clusters of at least {made['hierarchy'].get('min_size', 1)} positions by "
+        f"{linkages[0]} linkage. The suggested threshold has most positions in their most "
+        f"stable cluster; where the curves are flat, the choice matters little.",
+        wide=True,
+    )
 
 
 def _maps(content: ReportContent, frame: FrameContent, dpi: int) -> Iterator[str]:
@@ -116,6 +144,8 @@ def _maps(content: ReportContent, frame: FrameContent, dpi: int) -> Iterator[str
             continue
         figure = map_figure(frame, spec.name)
         words = _mask_words(content, frame, caption) if spec is variables.mask else caption
+        if spec is variables.label:
+            words = _label_words(content, frame, caption)
         yield html.picture(png(figure, dpi=dpi), title=title, caption=words)
         if spec.name == label and TRUTH_LABEL in frame.maps:
             rand = content.per_frame[ADJUSTED_RAND].values[frame.number]
@@ -144,6 +174,16 @@ def _mask_words(content: ReportContent, frame: FrameContent, caption: str) -> st
     chosen = content.groups.get("background", {}).get("parameters", {}).get("method")
     of = "the patterns' signal" if chosen == "signal" else "the mean similarity"
     return f"{caption} Threshold of {of}: {threshold:.3g}."
+
+
+def _label_words(content: ReportContent, frame: FrameContent, caption: str) -> str:
+    name = variables.used_threshold.name
+    if name not in content.per_frame:
+        return caption
+    threshold = content.per_frame[name].values[frame.number]
+    if np.isfinite(threshold):
+        return f"{caption} Threshold of similarity: {threshold:.3f}."
+    return f"{caption} Each cluster has a threshold of its own."
 
 
 def _largest(frame: FrameContent, dpi: int) -> list[str]:

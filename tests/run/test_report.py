@@ -49,7 +49,22 @@ def groups(patterns: np.ndarray | da.Array) -> dict[str, xr.Dataset]:
         "background": xr.Dataset(
             {"background_threshold": variables.background_threshold.wrap(np.full(FRAMES, 0.5))}
         ),
-        "segments": xr.Dataset({"label": variables.label.wrap(LABEL)}),
+        "hierarchy": xr.Dataset(
+            {
+                "cluster_count": variables.cluster_count.wrap(np.tile([3, 2, 0], (FRAMES, 1))),
+                "cover": variables.cover.wrap(np.tile([1.0, 0.5, 0.0], (FRAMES, 1))),
+                "suggested_threshold": variables.suggested_threshold.wrap(
+                    np.array([0.7, 0.8, np.nan])
+                ),
+            },
+            coords={"threshold": [0.5, 0.9, 1.0]},
+        ),
+        "segments": xr.Dataset(
+            {
+                "label": variables.label.wrap(LABEL),
+                "used_threshold": variables.used_threshold.wrap(np.full(FRAMES, 0.94)),
+            }
+        ),
         "clusters": xr.Dataset(
             {"pattern": variables.pattern.wrap(means)},
             coords={
@@ -129,7 +144,18 @@ def test_reads_no_more_patterns_than_the_seeds() -> None:
     assert sorted(set(read)) == sorted(SEEDS)
 
 
-@pytest.mark.parametrize("missing", ["similarity", "background", "segments", "clusters", "truth"])
+def test_curves_and_thresholds_of_every_frame_are_gathered() -> None:
+    content = gather(xr.DataTree.from_dict(groups(raw_patterns())), store="s")
+    np.testing.assert_array_equal(content.per_frame["used_threshold"], [0.94] * FRAMES)
+    np.testing.assert_array_equal(content.per_frame["suggested_threshold"], [0.7, 0.8, np.nan])
+    for frame in content.frames:
+        np.testing.assert_array_equal(frame.curves["cluster_count"], [3, 2, 0])
+        np.testing.assert_array_equal(frame.curves["threshold"], [0.5, 0.9, 1.0])
+
+
+@pytest.mark.parametrize(
+    "missing", ["similarity", "background", "hierarchy", "segments", "clusters", "truth"]
+)
 def test_a_missing_group_is_no_error(missing: str) -> None:
     found = groups(raw_patterns())
     del found[missing]

@@ -23,7 +23,7 @@ def test_labels_of_a_scan_of_domains_are_those_of_the_literal_growth(seed, min_s
     maps = [ds[name].values for name in ("similarity", "mean_similarity", "mask")]
     most = 0
     for threshold in np.linspace(0.1, 0.95, 12).tolist():
-        made = daskstem.grow(ds, threshold=threshold, min_size=min_size)
+        made = daskstem.grow(ds, threshold=threshold, min_size=min_size, linkage="single")
         expected = literal.grown(*maps, threshold, min_size)
         np.testing.assert_array_equal(made["label"], expected)
         assert made["n_clusters"].values.item() == expected.max() + 1
@@ -98,7 +98,7 @@ def test_grains_of_a_simulated_polycrystal_are_found(shared_data):
     maps = [ds[name].values for name in ("similarity", "mean_similarity", "mask")]
     best = 0.0
     for threshold in np.linspace(0.5, 0.95, 10).tolist():
-        label = daskstem.grow(ds, threshold=threshold)["label"].values
+        label = daskstem.grow(ds, threshold=threshold, linkage="single")["label"].values
         np.testing.assert_array_equal(label, literal.grown(*maps, threshold, 8))
         published = daskstem.grow(ds, threshold=threshold, convention="published")
         expected = literal.grown_as_published(maps[0], maps[2], threshold, 8)

@@ -1,5 +1,6 @@
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,6 +12,7 @@ from daskstem.schema import variables
 from daskstem.schema.calibration import Axis
 from daskstem.schema.dims import CLUSTER, FRAME, Q_X, Q_Y, SCAN, SCAN_X, SCAN_Y
 from daskstem.view.content import SEED_PATTERN, FrameContent, ReportContent
+from daskstem.view.figures import threshold_figure
 from daskstem.view.report import page
 from daskstem.view.wording import bytes_text, percent, recipe_text
 
@@ -107,6 +109,24 @@ def test_is_one_page_that_needs_no_network_and_no_script() -> None:
     assert "http" not in text
     assert "@import" not in text
     assert "url(" not in text
+
+
+def test_the_threshold_is_said_and_marked_on_the_curves() -> None:
+    curves = xr.Dataset(
+        {"cluster_count": ("threshold", [1, 4, 0]), "cover": ("threshold", [1.0, 0.8, 0.0])},
+        coords={"threshold": [0.5, 0.9, 1.0]},
+    )
+    figure = threshold_figure(curves, used=0.9, suggested=np.nan)
+    for axes in figure.axes:
+        marks = {line.get_label(): line for line in axes.lines if line.get_label()[0] != "_"}
+        assert list(marks) == ["used: 0.900"]
+        assert marks["used: 0.900"].get_xdata()[0] == pytest.approx(0.1)
+    content = report_content()
+    shown = replace(content.frames[0], curves=curves)
+    numbers = content.per_frame.assign(used_threshold=(FRAME, [0.9]))
+    text = Reader(page(replace(content, frames=(shown,), per_frame=numbers)))
+    assert "Threshold of similarity: 0.900." in text.text
+    assert len(text.sources) == 8
 
 
 def test_the_numbers_are_those_of_the_content() -> None:
