@@ -34,7 +34,7 @@ def hierarchy(
     ds: xr.Dataset,
     *,
     min_size: Annotated[int, Between(1)] = 8,
-    linkage: Linkage = "mean",
+    linkage: Linkage = "single",
     levels: Annotated[tuple[float, ...], Increasing(-1, 1)] = (0.8, 0.9, 0.95, 0.98),
 ) -> xr.Dataset:
     """Tree of all clusters: what every threshold would find, and which ones last.

@@ -123,7 +123,7 @@ def _thresholds(content: ReportContent, frame: FrameContent, dpi: int) -> str:
         group: content.groups.get(group, {}).get("parameters", {})
         for group in ("hierarchy", "segments")
     }
-    linkages = [parameters.get("linkage") or "mean" for parameters in made.values()]
+    linkages = [parameters.get("linkage", "single") for parameters in made.values()]
     if linkages[0] != linkages[1]:
         # the curves are not those of the clusters on this page
         used = np.nan

@@ -20,7 +20,12 @@ def test_steps_keep_the_order_of_their_tables(tmp_path):
 def test_a_recipe_holds_every_parameter_also_those_left_to_their_defaults(tmp_path):
     path = stores.recipe(tmp_path)
     grow = next(call for call in read_recipe(path).calls if call.step.name == "grow")
-    assert grow.parameters == {"threshold": 0.5, "min_size": 2, "convention": "daskstem"}
+    assert grow.parameters == {
+        "threshold": 0.5,
+        "min_size": 2,
+        "linkage": "single",
+        "convention": "daskstem",
+    }
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,9 @@ def test_every_frame_of_a_series_has_a_threshold_of_its_own(maps):
     other = maps.assign(similarity=maps["similarity"] ** 3)
     both = xr.concat([maps, other], "frame")
     used = daskstem.grow(both, threshold="auto")["used_threshold"].values
-    alone = [daskstem.grow(ds, threshold="auto")["used_threshold"].item() for ds in (maps, other)]
+    alone = [
+        daskstem.grow(ds, threshold="auto")["used_threshold"].values.item() for ds in (maps, other)
+    ]
     np.testing.assert_array_equal(used, alone)
     assert used[0] != used[1]
 
