@@ -27,9 +27,11 @@ from daskstem.io.store import (
     unfinished_raw,
 )
 from daskstem.io.writing import clear_partial, sole_writer
+from daskstem.run.kept import forget_finished
 from daskstem.run.plan import Plan, make_plan
 from daskstem.run.progress import Reporter, StageProgress
 from daskstem.run.recipe import Recipe, read_recipe, recipe_for_step
+from daskstem.run.series import run_series
 from daskstem.run.stages import (
     Stage,
     frame_bytes,
@@ -192,6 +194,7 @@ def _run(
         stored = [stage for stage in found if stage.kind != "view"]
         if all(stage.is_done(root) for stage in stored):
             reporter.say("everything is already there")
+            forget_finished(root)
             ensure_gathered(root)
             return summary_of(root, store, {stage.name: 0.0 for stage in stored})
         seconds: dict[str, float] = {}
@@ -201,6 +204,7 @@ def _run(
                 started = time.perf_counter()
                 did = _run_stage(root, stage, client, reporter, available)
                 seconds[stage.name] = time.perf_counter() - started if did else 0.0
+        forget_finished(root)
         ensure_gathered(root)
     return summary_of(root, store, seconds)
 
@@ -231,6 +235,9 @@ def _run_stage(
     _replace(root, stage, reporter)
     if stage.kind == "table":
         run_table(root, stage, client, reporter, available.memory_limit)
+        return True
+    if stage.kind == "series":
+        run_series(root, stage, client, reporter)
         return True
     n_frames = raw_patterns(root[RAW]).shape[0]
     ds = frame_dataset(root, stage.before, 0)

@@ -10,6 +10,9 @@ Q_X: Final = "q_x"
 CLUSTER: Final = "cluster"
 NEIGHBOR: Final = "neighbor"
 OFFSET: Final = "offset"
+CENTROID: Final = "centroid"
+N_CLASSES: Final = "n_classes"
+ITERATION: Final = "iteration"
 
 SCAN: Final = (SCAN_Y, SCAN_X)
 Q: Final = (Q_Y, Q_X)

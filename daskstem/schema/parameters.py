@@ -5,6 +5,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -33,7 +34,7 @@ class Between:
 
 @dataclass(frozen=True)
 class Increasing:
-    """Two or more numbers, each larger than the one before, in a range."""
+    """A number, or several, each larger than the one before, in a range."""
 
     low: float | None = None
     high: float | None = None
@@ -43,8 +44,11 @@ class Increasing:
 
     def admits(self, value: Any) -> bool:
         """Whether ``value`` increases and stays in the range."""
-        rising = all(a < b for a, b in zip(value[:-1], value[1:], strict=True))
-        return rising and all(Between(self.low, self.high).admits(v) for v in value)
+        values = value if isinstance(value, tuple) else (value,)
+        rising = all(a < b for a, b in pairwise(values))
+        return (
+            bool(values) and rising and all(Between(self.low, self.high).admits(v) for v in values)
+        )
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,8 @@ def describe(annotation: Any) -> str:
     if get_origin(annotation) in (types.UnionType, typing.Union):
         return " or ".join(describe(part) for part in get_args(annotation))
     if get_origin(annotation) is tuple:
-        return f"a list of {len(get_args(annotation))} numbers"
+        parts = get_args(annotation)
+        return "a list of numbers" if parts[-1] is Ellipsis else f"a list of {len(parts)} numbers"
     words = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
     return "absent" if annotation is type(None) else words.get(annotation, str(annotation))
 

@@ -7,9 +7,10 @@ from typing import Any, Concatenate, Literal, ParamSpec
 
 import xarray as xr
 
-from daskstem.schema.dims import FRAME
+from daskstem.schema.dims import CLUSTER, FRAME
 from daskstem.schema.parameters import checked_parameters
 from daskstem.schema.variables import Variable
+from daskstem.steps.passes import Iteration
 
 P = ParamSpec("P")
 StepFunction = Callable[Concatenate[xr.Dataset, P], xr.Dataset]
@@ -37,28 +38,42 @@ class Step:
     kind
         ``stored``: products are written to the store. ``view``: the product is a lazy view
         of the patterns that replaces them for the steps that follow. ``table``: products
-        along ``cluster``, whose length the labels decide.
+        along ``cluster``, whose length the labels decide. ``series``: products of the whole
+        series, made in several readings of it.
     reads_patterns
         Whether its tasks read patterns, rather than maps.
     halo
         Positions around a block that a task reads too, from the parameters and the Dataset.
     float_rows
         Rows of float32 patterns that a task holds at once, from the parameters.
+    working_bytes
+        What else a task holds, from the parameters and the Dataset.
+    uses
+        Of what it needs, what it uses with certain parameters; all of it by default.
+    begin
+        For ``series``: ``begin(of_frame, n_frames, **parameters)`` returns the ``Iteration``.
     """
 
     function: Callable[..., xr.Dataset]
     group: str
     needs: tuple[Variable, ...]
     makes: tuple[Variable, ...]
-    kind: Literal["stored", "view", "table"] = "stored"
+    kind: Literal["stored", "view", "table", "series"] = "stored"
     reads_patterns: bool = True
     halo: Callable[[Parameters, xr.Dataset], int] = _none
     float_rows: Callable[[Parameters], int] = _none
+    working_bytes: Callable[[Parameters, xr.Dataset], int] = _none
+    uses: Callable[[Parameters], tuple[Variable, ...]] | None = None
+    begin: Callable[..., Iteration] | None = None
 
     @property
     def name(self) -> str:
         """Name of the step, of its recipe table and of its function."""
         return self.function.__name__
+
+    def used(self, parameters: Parameters) -> tuple[Variable, ...]:
+        """Return the variables that it uses with these parameters, where they are there."""
+        return self.needs if self.uses is None else self.uses(parameters)
 
     @property
     def about(self) -> str:
@@ -90,7 +105,12 @@ def step(function: StepFunction[P]) -> StepFunction[P]:
         values: Any = checked_parameters(function, kwargs)
         if FRAME in ds.dims:
             return function(ds, *args, **values)
-        made = function(ds.expand_dims(FRAME), *args, **values)
+        made = function(_series_of_one(ds), *args, **values)
         return made.isel({FRAME: 0}, drop=True) if FRAME in made.dims else made
 
     return checked
+
+
+def _series_of_one(ds: xr.Dataset) -> xr.Dataset:
+    clusters = {name: array for name, array in ds.data_vars.items() if CLUSTER in array.dims}
+    return ds.drop_vars(clusters).expand_dims(FRAME).assign(clusters)
