@@ -14,6 +14,7 @@ from daskstem.chunks import tiling
 from daskstem.run.execute import run_step
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME, MAP, PATTERN, SCAN, Q
+from daskstem.schema.parameters import parameters_of
 from daskstem.steps.registry import STEPS
 from tests import stores
 
@@ -27,11 +28,12 @@ PARAMETERS = {
     "background": {"method": "none"},
     "grow": {"threshold": 0.5, "min_size": 2},
     "average": {"of": "filtered"},
+    "kmeans": {"k": [2, 3], "where": "clusters"},
 }
 ALL = {name: PARAMETERS.get(name, {}) for name in STEPS}
 VIEWS = [name for name, step in STEPS.items() if step.kind == "view"]
 STORED = {name: table for name, table in ALL.items() if name not in VIEWS}
-ROUNDED = {"pattern", "residual"}
+ROUNDED = {"pattern", "residual", "inertia"}
 
 
 def ran(folder, tables, *, store="series.zarr", **available):
@@ -93,13 +95,22 @@ def test_steps_one_by_one_make_what_the_recipe_makes(stored, tmp_path):
     assert [n for n in one if one[n] != other[n] and not n.endswith("zarr.json")] == []
 
 
+def used(step):
+    """Return what the step uses with the parameters of the recipe."""
+    defaults = {name: p.default for name, p in parameters_of(step.function).items()}
+    return step.used({**defaults, **ALL[step.name]})
+
+
 def dependents(name):
     """Return the groups that hold the step's product or anything made from it."""
     made, groups = {spec.name for spec in STEPS[name].makes}, {STEPS[name].group}
     for step in list(STEPS.values())[list(STEPS).index(name) + 1 :]:
-        if step.kind != "view" and made & {spec.name for spec in step.needs}:
+        if step.kind == "view" or not made & {spec.name for spec in used(step)}:
+            continue
+        groups.add(step.group)
+        # the classes' label and patterns are not those that other steps mean
+        if step.kind != "series":
             made |= {spec.name for spec in step.makes}
-            groups.add(step.group)
     return groups
 
 
@@ -108,6 +119,7 @@ CHANGES = {
     "similarity": {"q_inner_px": 2.5},
     "grow": {"min_size": 3},
     "average": {"of": "raw"},
+    "kmeans": {"seed": 1},
 }
 
 

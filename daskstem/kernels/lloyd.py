@@ -107,17 +107,21 @@ def _reseed(
         return 0
     found = assign_rows(sample, None, [centroids])
     order = np.argsort(-found.distance[:, 0], kind="stable")
-    done = 0
-    for number, row in zip(empty, order, strict=False):
+    waiting = empty.tolist()
+    for row in order:
+        if not waiting:
+            break
         old = found.label[row, 0]
+        pattern = sample[row].astype(np.float64)
+        # in float64: rounding alone puts equal patterns a little apart
+        apart = ((pattern - centroids[old]) ** 2).sum() > 1e-12 * (pattern @ pattern)
         # a class is not emptied to fill another
-        if found.distance[row, 0] <= 0 or counts[old] <= 1:
-            continue
-        sums[old] -= sample[row]
-        counts[old] -= 1
-        sums[number], counts[number] = sample[row], 1
-        done += 1
-    return done
+        if apart and counts[old] > 1:
+            sums[old] -= pattern
+            counts[old] -= 1
+            number = waiting.pop(0)
+            sums[number], counts[number] = pattern, 1
+    return len(empty) - len(waiting)
 
 
 def assign_rows(rows: np.ndarray, weights: np.ndarray | None, sets: list[np.ndarray]) -> Assigned:

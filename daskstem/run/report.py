@@ -18,6 +18,7 @@ from daskstem.schema.variables import Variable, require
 from daskstem.testing.compare import adjusted_rand_index
 from daskstem.view.content import (
     ADJUSTED_RAND,
+    CLASS_LABEL,
     N_ASSIGNED,
     N_AT_BORDER,
     N_FLAT,
@@ -43,6 +44,7 @@ _MAPS: Final[tuple[tuple[str, Variable, str], ...]] = (
     ("background", variables.mask, variables.mask.name),
     ("segments", variables.label, variables.label.name),
     ("truth", variables.truth_label, TRUTH_LABEL),
+    ("kmeans", variables.class_label, CLASS_LABEL),
 )
 
 
@@ -125,6 +127,9 @@ def gather(tree: xr.DataTree, *, store: str) -> ReportContent:
         unfinished=tuple(tree.attrs.get("unfinished", ())),
         cluster_bytes=None if means is None else means.nbytes,
         n_positions=table[variables.n_positions.name].values if table else np.empty(0, int),
+        classes=_group(tree, "kmeans")
+        .drop_vars(variables.class_label.name, errors="ignore")
+        .load(),
     )
 
 

@@ -1,7 +1,7 @@
 """What a report shows: plain values, gathered before the page is written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +9,9 @@ import xarray as xr
 
 TRUTH_LABEL: Final = "truth_label"
 """The known grains among a frame's maps; there, ``label`` is what was found."""
+
+CLASS_LABEL: Final = "class_label"
+"""The K-means classes among a frame's maps."""
 
 SEED_PATTERN: Final = "seed_pattern"
 """Variable beside ``pattern`` (cluster, q_y, q_x): the raw pattern at the cluster's seed."""
@@ -29,7 +32,7 @@ class FrameContent:
         Place of the frame in the series, from 0.
     maps
         (scan_y, scan_x): any of ``dark_field``, ``mean_similarity``, ``mask``, ``label``,
-        ``truth_label``, with the scan's coordinates.
+        ``truth_label``, ``class_label``, with the scan's coordinates.
     clusters
         (cluster): the table of the frame's clusters, without patterns; empty if not made.
     shown
@@ -71,6 +74,8 @@ class ReportContent:
         Size of the clusters' mean patterns; None if not made.
     n_positions
         (K,) integer: size of every cluster of the series; empty if not made.
+    classes
+        K-means classes without their maps; empty if not made.
     """
 
     store: str
@@ -83,6 +88,7 @@ class ReportContent:
     unfinished: tuple[str, ...]
     cluster_bytes: int | None
     n_positions: np.ndarray
+    classes: xr.Dataset = field(default_factory=xr.Dataset)
 
     @property
     def raw_bytes(self) -> int:

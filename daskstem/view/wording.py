@@ -12,7 +12,7 @@ from daskstem.view.scale import PixelGrid, length_text, unit_text
 _PREFIXES: Final = ("bytes", "kB", "MB", "GB", "TB", "PB")
 _USUAL_ORDER: Final = (
     "truth", "summary", "bad_pixels", "virtual", "center", "prefilter", "similarity",
-    "background", "segments", "clusters",
+    "background", "segments", "clusters", "kmeans",
 )  # fmt: skip
 """Of the groups whose steps need each other's products."""
 
