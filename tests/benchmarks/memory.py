@@ -46,8 +46,13 @@ def resident_bytes(process: psutil.Process) -> int:
 
 
 def measured(name: str, *arguments: str) -> Measured:
+    return watched(name, "-m", "daskstem", *arguments)
+
+
+def watched(name: str, *arguments: str) -> Measured:
+    """Run Python with these arguments and watch its memory."""
     started = time.perf_counter()
-    child = subprocess.Popen([sys.executable, "-m", "daskstem", *arguments])
+    child = subprocess.Popen([sys.executable, *arguments])
     peak = 0
 
     def watch() -> None:
@@ -65,7 +70,7 @@ def measured(name: str, *arguments: str) -> Measured:
     code = child.wait()
     watcher.join()
     if code:
-        raise SystemExit(f"daskstem {' '.join(arguments)} ended with {code}")
+        raise SystemExit(f"python {' '.join(arguments)} ended with {code}")
     return Measured(name, time.perf_counter() - started, peak)
 
 
