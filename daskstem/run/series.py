@@ -42,6 +42,9 @@ def run_series(root: zarr.Group, stage: Stage, client: Client, reporter: Reporte
     while (todo := iteration.next_pass()) is not None:
         progress = kept.progress(todo.name)
         group = _group(root, stage, iteration, n_frames) if todo.maps else None
+        if group is not None and progress.frame:
+            # where a run was killed between keeping a frame and saying so
+            finish_frames(group, range(progress.frame))
         running = _Running(client, of_frame, iteration, todo, progress, kept, group)
         left = n_bytes * (n_frames - progress.frame)
         with reporter.stage(f"{stage.name}, {todo.name}", left) as shown:

@@ -149,4 +149,5 @@ def class_notes(classes: xr.Dataset, parameters: object) -> list[str]:
          f"The classes were still moving after {counted(steps, 'iteration')}, the most that "
          f"max_iter allows."),
     )  # fmt: skip
-    return [words for number, words in found if number]
+    odd = [words for number, words in found if number]
+    return odd or ["No class is empty, and no pattern in the classes is constant or left out."]

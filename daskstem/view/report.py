@@ -12,7 +12,6 @@ from daskstem.view import html
 from daskstem.view.classes import (
     MOST_CLASSES,
     class_montage,
-    class_notes,
     class_words,
     convergence_figure,
 )
@@ -227,9 +226,7 @@ def _classes(content: ReportContent) -> list[str]:
 
 
 def _quality(content: ReportContent) -> str:
-    parameters = content.groups.get("kmeans", {}).get("parameters")
-    notes = [*quality(content), *class_notes(content.classes, parameters)]
-    return html.section([html.heading(2, "Quality notes"), html.bullets(notes)])
+    return html.section([html.heading(2, "Quality notes"), html.bullets(quality(content))])
 
 
 def _provenance(content: ReportContent) -> str:

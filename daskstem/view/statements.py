@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from daskstem.schema import variables
-from daskstem.view.classes import class_words
+from daskstem.view.classes import class_notes, class_words
 from daskstem.view.content import (
     ADJUSTED_RAND,
     N_ASSIGNED,
@@ -171,7 +171,9 @@ def quality(content: ReportContent) -> list[str]:
             if small
             else f"No cluster has fewer than {_FEW} positions."
         )
-    return [*notes, *_empty_frames(content)] or ["Nothing to judge yet: no step has been run."]
+    parameters = content.groups.get("kmeans", {}).get("parameters")
+    notes += [*_empty_frames(content), *class_notes(content.classes, parameters)]
+    return notes or ["Nothing to judge yet: no step has been run."]
 
 
 def reproduction(content: ReportContent) -> tuple[str, str]:

@@ -75,7 +75,8 @@ def test_words_say_how_many_classes_and_which_k():
 
 
 def test_notes_say_what_is_odd_and_nothing_else():
-    assert class_notes(classes(), {"max_iter": 100}) == []
+    (calm,) = class_notes(classes(), {"max_iter": 100})
+    assert calm.startswith("No class is empty")
     assert class_notes(xr.Dataset(), None) == []
     odd = classes(n_positions=[60, 40, 0], n_reseeded=[0, 2, 0], n_constant=[3, 4],
                   n_unusable=[0, 1])  # fmt: skip
