@@ -17,6 +17,8 @@ from daskstem.kernels.features import Features, Recipe, empty_line, fill_feature
 _TILE: Final = 8
 # Pixels taken through a tile before the next: their sums stay in the first-level cache.
 _PIECE: Final = 1024
+# Whole multiples of a power of two add up without rounding.
+_GRID: Final = 2.0**30
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +63,10 @@ class Assigned:
     distance : (N, M) float64
         Squared distance to it; 0 where there is none.
     sums : (K, P) float64
-        Weighted sums of the features of each class. Counts, and roots and logarithms of
-        counts, add up without rounding in any order (float32 numbers of like size in
-        float64); divided by norms they do not.
+        Weighted sums of the features of each class. Of counts they are the same to the last
+        bit in whatever order patterns are added: float32 numbers of like size add up in
+        float64 without rounding, and what is divided by a norm or scaled is first rounded to
+        whole multiples of 2^-30.
     counts : (K,) float64
         Sums of the weights.
     """
@@ -128,6 +131,7 @@ def _assign(
     squares, factors = np.zeros(_TILE), np.zeros(_TILE)
     dots = np.empty((_TILE, len(rows)))
     line, unit = empty_line(patterns, recipe), recipe[3]
+    uneven = unit or len(recipe[4]) > 0
     for first in range(0, n_patterns, _TILE):
         n_here = min(_TILE, n_patterns - first)
         label[first : first + n_here] = -1
@@ -152,7 +156,9 @@ def _assign(
         if summed:
             for m in range(n_sets):
                 own = sums[bounds[m] : bounds[m + 1]]
-                _add_tile(tile[:n_here], factors, label[first : first + n_here, m], own)
+                _add_tile(tile[:n_here], factors, label[first : first + n_here, m], uneven, own)
+    if uneven:
+        sums /= _GRID
 
 
 @kernel()
@@ -204,12 +210,19 @@ def _nearest(
 
 
 @kernel()
-def _add_tile(tile: np.ndarray, factors: np.ndarray, label: np.ndarray, sums: np.ndarray) -> None:
+def _add_tile(
+    tile: np.ndarray, factors: np.ndarray, label: np.ndarray, uneven: bool, sums: np.ndarray
+) -> None:
     for start in range(0, tile.shape[1], _PIECE):
         stop = min(tile.shape[1], start + _PIECE)
         for t in range(len(tile)):
             if label[t] < 0:
                 continue
             total, x, factor = sums[label[t], start:stop], tile[t, start:stop], factors[t]
-            for i in range(len(x)):
-                total[i] += factor * np.float64(x[i])
+            if uneven:
+                factor *= _GRID
+                for i in range(len(x)):
+                    total[i] += np.rint(factor * np.float64(x[i]))
+            else:
+                for i in range(len(x)):
+                    total[i] += factor * np.float64(x[i])

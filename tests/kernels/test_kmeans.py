@@ -61,7 +61,7 @@ def test_classes_and_sums_are_those_of_numpy_for_every_dtype(dtype):
         first += len(centroids)
 
 
-@pytest.mark.parametrize("normalize", ["none", "sqrt", "log"])
+@pytest.mark.parametrize("normalize", ["none", "sqrt", "log", "l2", "sqrt_l2"])
 def test_sums_of_counts_are_the_same_in_any_order(normalize):
     features = features_of(np.ones((12, 14), bool), binning=1, normalize=normalize)
     centroids = prepared([feature_rows(COUNTS[:3], features).astype(float)])

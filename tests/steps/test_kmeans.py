@@ -76,8 +76,13 @@ def parts(size):
 
 
 @settings(max_examples=10, deadline=None)
-@given(rows=parts(SCAN[0]), columns=parts(SCAN[1]), frames=st.sampled_from([1, 2]),
-       detector=st.sampled_from([5, 14]), normalize=st.sampled_from(["sqrt", "l2"]))  # fmt: skip
+@given(
+    rows=parts(SCAN[0]),
+    columns=parts(SCAN[1]),
+    frames=st.sampled_from([1, 2]),
+    detector=st.sampled_from([5, 14]),
+    normalize=st.sampled_from(["sqrt", "sqrt_l2", "unit_variance"]),
+)
 def test_does_not_depend_on_chunks(rows, columns, frames, detector, normalize):
     whole = daskstem.kmeans(SERIES, k=(3, 4), normalize=normalize, seed=3)
     cut = SERIES.chunk(frame=frames, scan_y=rows, scan_x=columns, q_y=detector)
@@ -112,7 +117,7 @@ def test_the_silhouette_chooses_the_number_of_classes():
     silhouettes = made["silhouette"].values
     assert made.sizes["centroid"] == 2 + silhouettes.argmax()
     # the sample holds every position of so small a scan
-    x = compared(SCENE["patterns"].values, "sqrt", inner=14 / 16)
+    x = compared(SCENE["patterns"].values, "sqrt_l2", inner=14 / 16)
     expected = silhouette_score(x, made["label"].values.ravel())
     assert silhouettes.max() == pytest.approx(expected, abs=1e-5)
     ended = np.isfinite(made["inertia"].values).sum(axis=1)
