@@ -57,7 +57,8 @@ def move(
     """Move every centroid to the mean of its class.
 
     A class without patterns takes the pattern of the sample that lies farthest from its
-    centroid, which its own class gives away; where all lie on their centroids it stays empty.
+    centroid, which its own class gives away; where all lie on their centroids it stays empty,
+    on the centroid nearest to it.
 
     Parameters
     ----------
@@ -80,6 +81,10 @@ def move(
     means = classes.centroids.copy()
     held = counts > 0
     means[held] = sums[held] / counts[held, np.newaxis]
+    for number in np.flatnonzero(~held) if held.any() else ():
+        # on another centroid it takes nothing by rounding: the first of equal ones wins
+        nearest = ((means[held] - means[number]) ** 2).sum(axis=1).argmin()
+        means[number] = means[held][nearest]
     moved = float(((means - classes.centroids) ** 2).sum())
     classes.centroids, classes.counts = means, counts
     classes.inertia.append(float(inertia))
