@@ -189,12 +189,12 @@ def _run(
 ) -> RunSummary:
     reporter = Reporter(quiet=quiet)
     with sole_writer(root):
+        forget_finished(root)
         found = stages(recipe, root)
         plan = make_plan(root, found, available)
         stored = [stage for stage in found if stage.kind != "view"]
         if all(stage.is_done(root) for stage in stored):
             reporter.say("everything is already there")
-            forget_finished(root)
             ensure_gathered(root)
             return summary_of(root, store, {stage.name: 0.0 for stage in stored})
         seconds: dict[str, float] = {}
@@ -204,7 +204,6 @@ def _run(
                 started = time.perf_counter()
                 did = _run_stage(root, stage, client, reporter, available)
                 seconds[stage.name] = time.perf_counter() - started if did else 0.0
-        forget_finished(root)
         ensure_gathered(root)
     return summary_of(root, store, seconds)
 

@@ -105,8 +105,9 @@ def _frame(root: zarr.Group, stage: Stage, frame: int) -> xr.Dataset:
     if variables.pattern not in call.step.used(call.parameters):
         return ds
     table = open_group(root, STEPS[variables.pattern.made_by].group)
-    own = table[variables.cluster_frame.name].values == frame
-    means = table[variables.pattern.name].variable.isel({CLUSTER: np.flatnonzero(own)})
+    # the table goes frame by frame
+    start, stop = np.searchsorted(table[variables.cluster_frame.name].values, [frame, frame + 1])
+    means = table[variables.pattern.name].variable.isel({CLUSTER: slice(start, stop)})
     return ds.assign({variables.pattern.name: means})
 
 

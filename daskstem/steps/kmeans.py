@@ -32,8 +32,8 @@ def kmeans(
     center: tuple[float, float] | None = None,
     q_bin: Annotated[int, Between(1)] = 1,
     where: Where = "all",
-    frames: tuple[int, ...] | None = None,
-    labels: tuple[int, ...] | None = None,
+    frames: int | tuple[int, ...] | None = None,
+    labels: int | tuple[int, ...] | None = None,
     mask: Annotated[str | None, File()] = None,
     start: Annotated[str | None, File()] = None,
     seed: Annotated[int, Between(0)] = 0,
@@ -75,7 +75,7 @@ def kmeans(
     where
         ``all`` positions, those of the ``specimen`` (``mask``), or those in ``clusters``.
     frames, labels
-        Only these frames, only clusters of these numbers.
+        Only this frame or these, only clusters of this number or these.
     mask
         Only positions that are True in a .npy file of booleans, (scan_y, scan_x) or (frame,
         scan_y, scan_x).
@@ -148,11 +148,13 @@ def in_progress(of_frame: Callable[[int], xr.Dataset], n_frames: int, **paramete
         As for ``kmeans``, where nothing need be computed to know.
     """
     given, like = parameters, of_frame(0)
-    restriction = Restriction(given["where"], given["frames"], given["labels"], given["mask"])
+    restriction = Restriction(
+        given["where"], _several(given["frames"]), _several(given["labels"]), given["mask"]
+    )
     for spec in used(given):
         variables.require(like, spec)
     restriction.check(like, n_frames)
-    k = given["k"] if isinstance(given["k"], tuple) else (given["k"],)
+    k = _several(given["k"]) or ()
     pixels = _pixels(like, given)
     sample = given["sample"] or sample_size(k, int(pixels.sum()))
     if sample < max(k):
@@ -181,10 +183,14 @@ def used(parameters: Parameters) -> tuple[variables.Variable, ...]:
 
 def working_bytes(parameters: Parameters, ds: xr.Dataset) -> int:
     """Return the memory of a task beside its block: sums that wait to be joined, the sample."""
-    k = parameters["k"] if isinstance(parameters["k"], tuple) else (parameters["k"],)
+    k = _several(parameters["k"]) or ()
     n_features = ds.sizes[Q[0]] * ds.sizes[Q[1]] // parameters["q_bin"] ** 2
     sample = parameters["sample"] or sample_size(k, n_features)
     return (FAN_IN + 2) * sum(k) * n_features * 8 + sample * n_features * 4
+
+
+def _several(value: int | tuple[int, ...] | None) -> tuple[int, ...] | None:
+    return (value,) if isinstance(value, int) else value
 
 
 def _pixels(ds: xr.Dataset, given: Parameters) -> np.ndarray:

@@ -170,7 +170,7 @@ def test_only_positions_that_are_asked_for_take_part(tmp_path):
 
 
 def test_only_frames_that_are_asked_for_take_part():
-    made = daskstem.kmeans(SERIES, k=4, frames=(1,))
+    made = daskstem.kmeans(SERIES, k=4, frames=1)
     assert (made["label"].values[0] == -1).all()
     alone = daskstem.kmeans(SERIES.isel(frame=1), k=4)
     np.testing.assert_array_equal(made["label"].values[1], alone["label"])
