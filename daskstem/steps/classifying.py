@@ -170,9 +170,10 @@ class KMeans:
         most = max(self.wanted.k)
         if total < most:
             what = "patterns" if self.wanted.of == "patterns" else "clusters"
+            fewer = f"choose k <= {total}, or " if total >= 2 else ""
             raise InputError(
-                f"k = {most} classes of {total} {what} that take part; choose k <= {total}, or "
-                f"restrict to fewer frames, labels or mask positions less"
+                f"k = {most} classes of {total} {what} that take part; {fewer}let more take part "
+                f"(where, frames, labels, mask)"
             )
         rng = np.random.Generator(np.random.Philox(key=self.wanted.seed))
         number = min(self.wanted.sample, total)
