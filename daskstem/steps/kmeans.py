@@ -26,7 +26,7 @@ def kmeans(
     *,
     k: Annotated[int | tuple[int, ...], Increasing(2)] = 3,
     of: Literal["patterns", "clusters"] = "patterns",
-    normalize: Normalization = "sqrt_l2",
+    normalize: Normalization = "sqrt",
     q_inner_px: Annotated[float | None, Between(0)] = None,
     q_outer_px: Annotated[float | None, Between(0, open_low=True)] = None,
     center: tuple[float, float] | None = None,
@@ -61,8 +61,9 @@ def kmeans(
     normalize
         What is compared of counts I: ``none``, I; ``sqrt``, their roots, whose noise does not
         depend on I; ``log``, log(1 + I); ``l2``, I divided by the pattern's norm; ``sqrt_l2``,
-        the roots so divided, so that how much scatters does not count; ``unit_variance``, each
-        pixel divided by its standard deviation over the patterns, for one reading more.
+        the roots so divided, so that how much scatters does not count: best for crystals;
+        ``unit_variance``, each pixel divided by its standard deviation over the patterns, for
+        one reading more.
     q_inner_px
         Radius of the disk over the direct beam that does not count; by default 1/16 of the
         detector's shorter side.

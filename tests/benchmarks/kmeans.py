@@ -125,16 +125,14 @@ def with_daskstem(store: str, rows: int, k: int, out: str) -> None:
     values = ds["patterns"].data.reshape(-1, *ds["patterns"].shape[3:])
     begin = np.asarray(values[:: len(values) // k][:k])
     np.save(f"{out}.npy", begin)
+    same = {"k": k, "start": f"{out}.npy", "normalize": "sqrt", "q_inner_px": 0.0}
+    same |= {"sample": 2 * k, "max_iter": 10}
     with connected(resources(workers=1)) as client:
-        classes = in_iterations(
-            ds, client, k=k, start=f"{out}.npy", q_inner_px=0.0, sample=2 * k, max_iter=10
-        )
+        classes = in_iterations(ds, client, **same)
         times = []
         while classes.chosen < 0:
             times.append(iteration_seconds(classes, ds, client))
-    made = daskstem.kmeans(
-        ds, k=k, start=f"{out}.npy", q_inner_px=0.0, sample=2 * k, max_iter=10, tolerance=0.0
-    )
+    made = daskstem.kmeans(ds, tolerance=0.0, **same)
     label = made["label"].values.ravel().tolist()
     found = {"loaded": 0.0, "each": statistics.median(times), "steps": len(times), "label": label}
     Path(out).write_text(json.dumps(found))

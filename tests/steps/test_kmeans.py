@@ -117,7 +117,7 @@ def test_the_silhouette_chooses_the_number_of_classes():
     silhouettes = made["silhouette"].values
     assert made.sizes["centroid"] == 2 + silhouettes.argmax()
     # the sample holds every position of so small a scan
-    x = compared(SCENE["patterns"].values, "sqrt_l2", inner=14 / 16)
+    x = compared(SCENE["patterns"].values, "sqrt", inner=14 / 16)
     expected = silhouette_score(x, made["label"].values.ravel())
     assert silhouettes.max() == pytest.approx(expected, abs=1e-5)
     ended = np.isfinite(made["inertia"].values).sum(axis=1)
