@@ -1,7 +1,7 @@
 """Classes of patterns, wherever they lie in the scan."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import xarray as xr
@@ -19,6 +19,9 @@ from daskstem.steps.passes import driven
 from daskstem.steps.restricting import Restriction, Where, frame_by_frame
 from daskstem.steps.step import Parameters, step
 
+ENOUGH_BOXES: Final = 64
+"""Along the detector: finer ones hold few counts each, and more noise than they show."""
+
 
 @step
 def kmeans(
@@ -30,14 +33,14 @@ def kmeans(
     q_inner_px: Annotated[float | None, Between(0)] = None,
     q_outer_px: Annotated[float | None, Between(0, open_low=True)] = None,
     center: tuple[float, float] | None = None,
-    q_bin: Annotated[int, Between(1)] = 1,
+    q_bin: Annotated[int | None, Between(1)] = None,
     where: Where = "all",
     frames: int | tuple[int, ...] | None = None,
     labels: int | tuple[int, ...] | None = None,
     mask: Annotated[str | None, File()] = None,
     start: Annotated[str | None, File()] = None,
     seed: Annotated[int, Between(0)] = 0,
-    n_init: Annotated[int, Between(1)] = 3,
+    n_init: Annotated[int, Between(1)] = 10,
     sample: Annotated[int | None, Between(2)] = None,
     tolerance: Annotated[float, Between(0)] = 1e-4,
     max_iter: Annotated[int, Between(1)] = 100,
@@ -72,7 +75,8 @@ def kmeans(
     center
         Row and column of the beam on the detector, in pixels; its middle by default.
     q_bin
-        Counts are added over boxes of q_bin x q_bin pixels first.
+        Counts are added over boxes of q_bin x q_bin pixels first; by default the largest that
+        leave 64 boxes along the detector's shorter side, or single pixels.
     where
         ``all`` positions, those of the ``specimen`` (``mask``), or those in ``clusters``.
     frames, labels
@@ -161,7 +165,7 @@ def in_progress(of_frame: Callable[[int], xr.Dataset], n_frames: int, **paramete
     if sample < max(k):
         raise InputError(f"sample = {sample} patterns are too few to start {max(k)} classes from")
     wanted = Wanted(
-        k=k, of=given["of"], restriction=restriction, pixels=pixels, binning=given["q_bin"],
+        k=k, of=given["of"], restriction=restriction, pixels=pixels, binning=_box(like, given),
         normalize=given["normalize"], start=_start(like, given["start"], k), sample=sample,
         n_init=given["n_init"], seed=given["seed"], tolerance=given["tolerance"],
         max_iter=given["max_iter"],
@@ -185,7 +189,7 @@ def used(parameters: Parameters) -> tuple[variables.Variable, ...]:
 def working_bytes(parameters: Parameters, ds: xr.Dataset) -> int:
     """Return the memory of a task beside its block: sums that wait to be joined, the sample."""
     k = _several(parameters["k"]) or ()
-    n_features = ds.sizes[Q[0]] * ds.sizes[Q[1]] // parameters["q_bin"] ** 2
+    n_features = max(1, ds.sizes[Q[0]] * ds.sizes[Q[1]] // _box(ds, parameters) ** 2)
     sample = parameters["sample"] or sample_size(k, n_features)
     return (FAN_IN + 2) * sum(k) * n_features * 8 + sample * n_features * 4
 
@@ -194,10 +198,15 @@ def _several(value: int | tuple[int, ...] | None) -> tuple[int, ...] | None:
     return (value,) if isinstance(value, int) else value
 
 
+def _box(ds: xr.Dataset, given: Parameters) -> int:
+    shorter = min(ds.sizes[dim] for dim in Q)
+    return int(given["q_bin"] or max(1, shorter // ENOUGH_BOXES))
+
+
 def _pixels(ds: xr.Dataset, given: Parameters) -> np.ndarray:
     """Return the pixels of the binned detector that count."""
     rows, columns = (ds.sizes[dim] for dim in Q)
-    box = given["q_bin"]
+    box = _box(ds, given)
     shorter = min(rows, columns)
     inner = shorter / 16 if given["q_inner_px"] is None else given["q_inner_px"]
     outer = np.inf if given["q_outer_px"] is None else given["q_outer_px"]

@@ -142,6 +142,13 @@ def test_bins_pixels_first():
     assert found["pattern"].shape == (4, 14, 14)
 
 
+def test_large_detectors_are_binned_to_64_pixels_or_more():
+    rng = np.random.default_rng(3)
+    ds = scenes.dataset(rng.poisson(0.2, (4, 5, 130, 140)).astype("u1"))
+    by_default = daskstem.kmeans(ds, k=3, seed=1)
+    xr.testing.assert_equal(by_default, daskstem.kmeans(ds, k=3, seed=1, q_bin=2))
+
+
 def test_the_direct_beam_does_not_count():
     bright = SCENE.copy(deep=True)
     bright["patterns"][..., 6:8, 7] = np.random.default_rng(0).integers(0, 60000, (*SCAN, 2))
