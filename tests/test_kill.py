@@ -49,7 +49,7 @@ def undisturbed(tmp_path_factory):
     """Return a folder with a series, its store, the same with all products, and a recipe."""
     folder = tmp_path_factory.mktemp("undisturbed")
     stores.scan_file(folder)
-    stores.recipe(folder)
+    stores.recipe(folder, kmeans={"k": 2, "where": "clusters"})
     given = (folder / "series.npy", folder / "raw.zarr", "--workers", 1)
     ends = {"convert": killed_before([], folder / "raw.zarr", "convert", *given)[-1]}
     shutil.copytree(folder / "raw.zarr", folder / "run.zarr")

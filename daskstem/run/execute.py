@@ -27,10 +27,12 @@ from daskstem.io.store import (
     unfinished_raw,
 )
 from daskstem.io.writing import clear_partial, sole_writer
+from daskstem.run.kept import forget_finished
 from daskstem.run.linked import run_linked
 from daskstem.run.plan import Plan, make_plan
 from daskstem.run.progress import Reporter, StageProgress
 from daskstem.run.recipe import Recipe, read_recipe, recipe_for_step
+from daskstem.run.series import run_series
 from daskstem.run.stages import (
     Stage,
     frame_bytes,
@@ -188,6 +190,7 @@ def _run(
 ) -> RunSummary:
     reporter = Reporter(quiet=quiet)
     with sole_writer(root):
+        forget_finished(root)
         found = stages(recipe, root)
         plan = make_plan(root, found, available)
         stored = [stage for stage in found if stage.kind != "view"]
@@ -233,8 +236,8 @@ def _run_stage(
     if stage.kind == "table":
         run_table(root, stage, client, reporter, available.memory_limit)
         return True
-    if stage.kind == "linked":
-        run_linked(root, stage, client, reporter)
+    if stage.kind in ("linked", "series"):
+        (run_linked if stage.kind == "linked" else run_series)(root, stage, client, reporter)
         return True
     n_frames = raw_patterns(root[RAW]).shape[0]
     ds = frame_dataset(root, stage.before, 0)

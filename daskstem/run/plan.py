@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import dask.array as da
 import numpy as np
 import psutil
 import xarray as xr
@@ -17,8 +18,9 @@ from daskstem.io.store import RAW, open_group
 from daskstem.run.stages import Stage, raw_patterns, updated
 from daskstem.run.workers import Resources
 from daskstem.schema import variables
-from daskstem.schema.dims import FRAME, SCAN, Q
+from daskstem.schema.dims import FRAME, MAP, SCAN, Q
 from daskstem.schema.errors import InputError
+from daskstem.steps.step import Step
 
 COMPILED_BYTES: Final = 200 * 2**20
 """What a process grows by when kernels are compiled and codecs have buffers (measured)."""
@@ -41,7 +43,8 @@ class StagePlan:
     tasks
         Tasks on one frame.
     read_bytes
-        Bytes of patterns read, halos included, over all frames.
+        Bytes of patterns read, halos included, over all frames; in each reading, where a step
+        takes several.
     halo
         Positions read for each one computed.
     task_bytes
@@ -86,12 +89,11 @@ def make_plan(root: zarr.Group, found: list[Stage], available: Resources) -> Pla
     ds = open_group(root, RAW, frames=slice(0, 1)).drop_attrs(deep=False)
     planned = []
     for stage in found:
-        made = _dry(stage, ds)
+        made = _dry(stage, ds, n_frames)
         done = stage.kind != "view" and stage.is_done(root)
         planned.append(_stage_plan(stage, ds, made, n_frames, done))
-        if stage.kind in ("table", "linked"):
-            continue
-        ds = updated(ds, made)
+        if stage.kind not in ("series", "linked"):
+            ds = updated(ds, made)
     left = {stage.name: stage.task_bytes for stage in planned if not stage.done}
     threads, memory = fitting_threads(left, available)
     free = _free_bytes(root)
@@ -104,10 +106,14 @@ def make_plan(root: zarr.Group, found: list[Stage], available: Resources) -> Pla
     return Plan(tuple(planned), n_frames, threads, memory, free or 0)
 
 
-def _dry(stage: Stage, ds: xr.Dataset) -> xr.Dataset:
+def _dry(stage: Stage, ds: xr.Dataset, n_frames: int) -> xr.Dataset:
     if stage.kind == "linked":
         _refuse_unlinkable(stage, ds)
         return xr.Dataset()
+    call = stage.calls[0]
+    if call.step.begin is not None:
+        call.step.begin(lambda _: ds, n_frames, **call.parameters)
+        return _maps_of(call.step, ds)
     if stage.kind != "table":
         return stage.made_from(ds)
     # a table's length is known only from labels; what it needs can be checked all the same
@@ -115,7 +121,16 @@ def _dry(stage: Stage, ds: xr.Dataset) -> xr.Dataset:
         variables.require(ds, spec)
     if stage.calls[0].parameters.get("of") == "filtered":
         variables.require(ds, variables.weights)
-    return xr.Dataset()
+    one = da.zeros((1, *(ds.sizes[dim] for dim in Q)), dtype=np.float32)
+    return xr.Dataset({variables.pattern.name: variables.pattern.wrap(one)})
+
+
+def _maps_of(step: Step, ds: xr.Dataset) -> xr.Dataset:
+    """Return the maps that a step of several passes makes, empty."""
+    maps = {spec.name: spec for spec in step.makes if spec.dims == MAP}
+    return xr.Dataset(
+        {n: s.wrap(da.zeros([ds.sizes[d] for d in MAP], dtype=np.int32)) for n, s in maps.items()}
+    )
 
 
 def _refuse_unlinkable(stage: Stage, ds: xr.Dataset) -> None:
@@ -139,7 +154,7 @@ def _stage_plan(
     factor = halo_factor(scan_chunks, halo) if reads else 1.0
     frame_bytes = patterns.nbytes
     tasks = sum(int(np.prod(v.data.numblocks)) for v in made.data_vars.values() if v.chunks)
-    if stage.kind == "table":
+    if stage.kind in ("table", "series"):
         tasks = len(scan_chunks[0]) * len(scan_chunks[1])
     if stage.kind == "linked":
         tasks = 1
@@ -165,6 +180,7 @@ def _task_bytes(stage: Stage, ds: xr.Dataset, scan_chunks: tuple[Any, Any], halo
     block = positions * pixels * patterns.dtype.itemsize
     rows = sum(min(call.step.float_rows(call.parameters), largest[0]) for call in stage.calls)
     working = int(rows) * largest[1] * pixels * 4
+    working += sum(call.step.working_bytes(call.parameters, ds) for call in stage.calls)
     if stage.kind == "table":
         # a cluster is rarely smaller than 16 positions; each has a float64 sum
         ways = 2 if stage.calls[0].parameters.get("of") == "filtered" else 1

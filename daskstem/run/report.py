@@ -29,6 +29,7 @@ from daskstem.schema.variables import Variable, require
 from daskstem.testing.compare import adjusted_rand_index
 from daskstem.view.content import (
     ADJUSTED_RAND,
+    CLASS_LABEL,
     N_ASSIGNED,
     N_AT_BORDER,
     N_FLAT,
@@ -54,6 +55,7 @@ _MAPS: Final[tuple[tuple[str, Variable, str], ...]] = (
     ("background", variables.mask, variables.mask.name),
     ("segments", variables.label, variables.label.name),
     ("truth", variables.truth_label, TRUTH_LABEL),
+    ("kmeans", variables.class_label, CLASS_LABEL),
 )
 
 _CURVES: Final = (variables.cluster_count, variables.cover)
@@ -147,6 +149,9 @@ def gather(tree: xr.DataTree, *, store: str) -> ReportContent:
         n_positions=table[variables.n_positions.name].values if table else np.empty(0, int),
         tracks=tracks,
         track_maps=small_track_maps(_group(tree, "segments"), table, tracks),
+        classes=_group(tree, "kmeans")
+        .drop_vars(variables.class_label.name, errors="ignore")
+        .load(),
     )
 
 

@@ -47,13 +47,16 @@ class Stage:
 
     @property
     def kind(self) -> str:
-        """Kind of the steps: stored, view or table."""
+        """Kind of the steps: stored, view, table or series."""
         return self.calls[0].step.kind
 
     @property
     def reads_patterns(self) -> bool:
         """Whether patterns are read, rather than maps."""
-        return any(call.step.reads_patterns for call in self.calls)
+        return any(
+            call.step.reads_patterns and variables.patterns in call.step.used(call.parameters)
+            for call in self.calls
+        )
 
     def made_from(self, ds: xr.Dataset) -> xr.Dataset:
         """Apply the steps, lazily."""
@@ -113,7 +116,7 @@ def histories(recipe: Recipe, raw_key: str) -> list[dict[str, Any]]:
     stored: dict[str, dict[str, str]] = {variables.patterns.name: {}}
     described = []
     for number, call in enumerate(recipe.calls):
-        used = [spec.name for spec in call.step.needs if spec.name in keys]
+        used = [spec.name for spec in call.step.used(call.parameters) if spec.name in keys]
         files = files_of(call.step.function, call.parameters)
         contents = {name: file_digest(path) for name, path in files.items()}
         source = digest({name: keys[name] for name in used} | contents)
@@ -128,6 +131,9 @@ def histories(recipe: Recipe, raw_key: str) -> list[dict[str, Any]]:
             {"step": c.step.name, "parameters": c.parameters} for c in recipe.calls[: number + 1]
         ]
         described.append({**history, "made_from": made_from, "recipe": before})
+        if call.step.kind == "series":
+            # its label and patterns are not those that other steps mean
+            continue
         own = {} if call.step.kind == "view" else {call.step.group: history["key"]}
         for spec in call.step.makes:
             keys[spec.name] = history["key"]

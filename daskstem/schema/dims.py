@@ -16,6 +16,9 @@ MERGE: Final = "merge"
 LEVEL: Final = "level"
 THRESHOLD: Final = "threshold"
 SIZE: Final = "size"
+CENTROID: Final = "centroid"
+N_CLASSES: Final = "n_classes"
+ITERATION: Final = "iteration"
 
 SCAN: Final = (SCAN_Y, SCAN_X)
 Q: Final = (Q_Y, Q_X)

@@ -5,6 +5,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -35,7 +36,7 @@ class Between:
 
 @dataclass(frozen=True)
 class Increasing:
-    """Two or more numbers, each larger than the one before, in a range."""
+    """A number, or several, each larger than the one before, in a range."""
 
     low: float | None = None
     high: float | None = None
@@ -45,8 +46,11 @@ class Increasing:
 
     def admits(self, value: Any) -> bool:
         """Whether ``value`` increases and stays in the range."""
-        rising = all(a < b for a, b in zip(value[:-1], value[1:], strict=True))
-        return rising and all(Between(self.low, self.high).admits(v) for v in value)
+        values = value if isinstance(value, tuple) else (value,)
+        rising = all(a < b for a, b in pairwise(values))
+        return (
+            bool(values) and rising and all(Between(self.low, self.high).admits(v) for v in values)
+        )
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,14 @@ import xarray as xr
 
 from daskstem.schema.content import PATTERNS
 from daskstem.schema.dims import (
+    CENTROID,
     CLUSTER,
     FRAME,
+    ITERATION,
     LEVEL,
     MAP,
     MERGE,
+    N_CLASSES,
     NEIGHBOR,
     OFFSET,
     PATTERN,
@@ -231,6 +234,38 @@ cluster_table: Final = (
     seed_y, seed_x, cluster_similarity, cluster_min_similarity,
 )  # fmt: skip
 """The coordinates along ``cluster`` that the label and similarity maps alone determine."""
+
+class_label: Final = Variable(
+    "label", MAP, "i", "1", "kmeans", "K-means class of every position; -1 was left out"
+)
+class_pattern: Final = Variable(
+    "pattern", (CENTROID, *Q), "f", "counts", "kmeans", "mean pattern of the class"
+)
+class_n_positions: Final = Variable(
+    "n_positions", (CENTROID,), "i", "1", "kmeans", "number of probe positions; 0: empty class"
+)
+class_number: Final = Variable(
+    "n_classes", (N_CLASSES,), "i", "1", "kmeans", "number of classes tried"
+)
+inertia: Final = Variable(
+    "inertia", (N_CLASSES, ITERATION), "f", "1", "kmeans",
+    "sum of squared distances to the nearest centroid before each iteration; NaN after the last",
+)  # fmt: skip
+silhouette: Final = Variable(
+    "silhouette", (N_CLASSES,), "f", "1", "kmeans",
+    "mean silhouette of a sample: 1 for classes far apart, 0 for classes that touch",
+)  # fmt: skip
+n_reseeded: Final = Variable(
+    "n_reseeded", (N_CLASSES,), "i", "1", "kmeans",
+    "how often a class without patterns was begun anew with the farthest pattern",
+)  # fmt: skip
+n_constant: Final = Variable(
+    "n_constant", (FRAME,), "i", "1", "kmeans",
+    "patterns taking part that are the same at all pixels, empty ones included",
+)  # fmt: skip
+n_unusable: Final = Variable(
+    "n_unusable", (FRAME,), "i", "1", "kmeans", "patterns left out: a value is not finite"
+)
 
 truth_label: Final = Variable(
     "label", MAP, "i", "1", "simulate",

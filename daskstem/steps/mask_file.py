@@ -1,4 +1,4 @@
-"""Masks that a user keeps in a file."""
+"""Masks and other arrays that a user keeps in a file."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def mask_from_file(
     InputError
         If there is no such file, it cannot be read, or it holds something else.
     """
-    found = _array(path, expected)
+    found = array_from_file(path, expected)
     shape = (ds.sizes[dims[0]], ds.sizes[dims[1]])
     frames = np.asarray(ds[FRAME].values)
     single = found.shape == shape
@@ -59,13 +59,27 @@ def mask_from_file(
     return np.broadcast_to(found, (len(frames), *shape)) if single else found[frames]
 
 
-def _array(path: str, expected: str) -> np.ndarray:
+def array_from_file(path: str, expected: str) -> np.ndarray:
+    """Read the array in a .npy file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    expected
+        What it should hold, in words.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it cannot be read.
+    """
     if not Path(path).is_file():
-        raise InputError(f"no mask file {path}; give the path of a .npy file of {expected}")
+        raise InputError(f"no file {path}; give the path of a .npy file of {expected}")
     try:
         found = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{path} is not a .npy file of {expected} ({error})") from error
     if not isinstance(found, np.ndarray):
-        raise InputError(f"{path} is an archive of arrays; save the mask with numpy.save")
+        raise InputError(f"{path} is an archive of arrays; save one with numpy.save")
     return found

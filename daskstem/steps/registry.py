@@ -18,6 +18,7 @@ from daskstem.steps.correct import correct
 from daskstem.steps.crop import crop
 from daskstem.steps.grow import grow
 from daskstem.steps.hierarchy import hierarchy
+from daskstem.steps.kmeans import in_progress, kmeans, used, working_bytes
 from daskstem.steps.prefilter import prefilter
 from daskstem.steps.rebin import rebin
 from daskstem.steps.similarity import prefilter_similarity, similarity
@@ -125,6 +126,25 @@ STEPS: Final[dict[str, Step]] = {
             makes=(t.track, t.link_score, *t.drift, *t.CURVES, *t.EVENTS, t.track_pattern),
             kind="linked",
             reads_patterns=False,
+        ),
+        Step(
+            kmeans,
+            group="kmeans",
+            needs=(v.patterns, v.label, v.mask, v.pattern),
+            makes=(
+                v.class_label,
+                v.class_pattern,
+                v.class_n_positions,
+                v.inertia,
+                v.silhouette,
+                v.n_reseeded,
+                v.n_constant,
+                v.n_unusable,
+            ),
+            kind="series",
+            working_bytes=working_bytes,
+            uses=used,
+            begin=in_progress,
         ),
     )
 }

@@ -10,6 +10,7 @@ import xarray as xr
 from daskstem.schema.dims import CLUSTER, FRAME
 from daskstem.schema.parameters import checked_parameters
 from daskstem.schema.variables import Variable
+from daskstem.steps.passes import Iteration
 
 P = ParamSpec("P")
 StepFunction = Callable[Concatenate[xr.Dataset, P], xr.Dataset]
@@ -38,7 +39,8 @@ class Step:
         ``stored``: products are written to the store. ``view``: the product is a lazy view
         of the patterns that replaces them for the steps that follow. ``table``: products
         along ``cluster``, whose length the labels decide. ``linked``: products of the whole
-        series, made from its maps and the table of clusters.
+        series, made from its maps and the table of clusters. ``series``: products of the
+        whole series, made in several readings of it.
     reads_patterns
         Whether its tasks read patterns, rather than maps.
     halo
@@ -46,21 +48,34 @@ class Step:
     float_rows
         Rows of float32 patterns that a task holds at once, from the parameters; infinity for
         all of its rows.
+    working_bytes
+        What else a task holds, from the parameters and the Dataset.
+    uses
+        Of what it needs, what it uses with certain parameters; all of it by default.
+    begin
+        For ``series``: ``begin(of_frame, n_frames, **parameters)`` returns the ``Iteration``.
     """
 
     function: Callable[..., xr.Dataset]
     group: str
     needs: tuple[Variable, ...]
     makes: tuple[Variable, ...]
-    kind: Literal["stored", "view", "table", "linked"] = "stored"
+    kind: Literal["stored", "view", "table", "linked", "series"] = "stored"
     reads_patterns: bool = True
     halo: Callable[[Parameters, xr.Dataset], int] = _none
     float_rows: Callable[[Parameters], float] = _none
+    working_bytes: Callable[[Parameters, xr.Dataset], int] = _none
+    uses: Callable[[Parameters], tuple[Variable, ...]] | None = None
+    begin: Callable[..., Iteration] | None = None
 
     @property
     def name(self) -> str:
         """Name of the step, of its recipe table and of its function."""
         return self.function.__name__
+
+    def used(self, parameters: Parameters) -> tuple[Variable, ...]:
+        """Return the variables that it uses with these parameters, where they are there."""
+        return self.needs if self.uses is None else self.uses(parameters)
 
     @property
     def about(self) -> str:

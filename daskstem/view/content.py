@@ -10,6 +10,9 @@ import xarray as xr
 TRUTH_LABEL: Final = "truth_label"
 """The known grains among a frame's maps; there, ``label`` is what was found."""
 
+CLASS_LABEL: Final = "class_label"
+"""The K-means classes among a frame's maps."""
+
 SEED_PATTERN: Final = "seed_pattern"
 """Variable beside ``pattern`` (cluster, q_y, q_x): the raw pattern at the cluster's seed."""
 
@@ -29,7 +32,7 @@ class FrameContent:
         Place of the frame in the series, from 0.
     maps
         (scan_y, scan_x): any of ``dark_field``, ``mean_similarity``, ``mask``, ``label``,
-        ``track``, ``truth_label``, with the scan's coordinates.
+        ``track``, ``truth_label``, ``class_label``, with the scan's coordinates.
     clusters
         (cluster): the table of the frame's clusters, without patterns; empty if not made.
     shown
@@ -79,6 +82,8 @@ class ReportContent:
     track_maps
         (frame, scan_y, scan_x) int32: number of the track, every frame, of large scans a part
         of the positions only; None if not made.
+    classes
+        K-means classes without their maps; empty if not made.
     """
 
     store: str
@@ -93,6 +98,7 @@ class ReportContent:
     n_positions: np.ndarray
     tracks: xr.Dataset = field(default_factory=xr.Dataset)
     track_maps: xr.DataArray | None = None
+    classes: xr.Dataset = field(default_factory=xr.Dataset)
 
     @property
     def raw_bytes(self) -> int:

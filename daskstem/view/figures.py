@@ -14,7 +14,8 @@ from PIL import Image
 from daskstem.schema import track_variables, variables
 from daskstem.schema.dims import FRAME, THRESHOLD, TRACK
 from daskstem.view import pictures
-from daskstem.view.content import N_ASSIGNED, TRUTH_LABEL, FrameContent
+from daskstem.view.classes import class_map
+from daskstem.view.content import CLASS_LABEL, N_ASSIGNED, TRUTH_LABEL, FrameContent
 from daskstem.view.drawing import bare, draw_image, scaling
 from daskstem.view.palette import BACKGROUND
 from daskstem.view.scale import scan_grid
@@ -56,6 +57,8 @@ def map_figure(frame: FrameContent, name: str) -> Figure:
     elif name == TRUTH_LABEL:
         pictures.label_map(frame.maps[name], axes=axes, outlined=False)
         pictures.outlines(frame.maps[variables.label.name], axes=axes)
+    elif name == CLASS_LABEL:
+        class_map(frame.maps[name], axes=axes)
     elif name == variables.dark_field.name:
         pictures.scan_map(frame.maps[name], axes=axes, cmap=pictures.INTENSITY)
     else:

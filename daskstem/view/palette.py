@@ -1,4 +1,4 @@
-"""Colors for a label map: neighbors differ, and differ for color-blind eyes too."""
+"""Colors for maps of clusters and of classes, which differ for color-blind eyes too."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -63,6 +63,23 @@ def colors_through(maps: Iterable[np.ndarray], count: int) -> np.ndarray:
     pairs += [_neighbor_pairs(np.maximum(one, -1) + 1, background) - 1 for one in maps]
     numbers = color_numbers(np.unique(np.concatenate(pairs), axis=0), count)
     return np.array([_rgb(number) for number in numbers.tolist()], np.uint8).reshape(-1, 3)
+
+
+def class_colors(label: np.ndarray) -> np.ndarray:
+    """Paint a map of classes: a class has its color by its number, wherever it lies.
+
+    Parameters
+    ----------
+    label : (...) integer
+        Class of every position; negative was left out.
+
+    Returns
+    -------
+    (..., 3) uint8
+        Red, green, blue; what was left out is dark.
+    """
+    colors = [_rgb(number) for number in range(int(label.max(initial=-1)) + 1)]
+    return np.array([*colors, BACKGROUND], np.uint8)[np.maximum(label, -1)]
 
 
 def color_numbers(pairs: np.ndarray, count: int) -> np.ndarray:

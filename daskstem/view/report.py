@@ -6,11 +6,18 @@ from typing import Final
 import numpy as np
 
 from daskstem.schema import variables
-from daskstem.schema.dims import CLUSTER, FRAME
+from daskstem.schema.dims import CENTROID, CLUSTER, FRAME, N_CLASSES
 from daskstem.schema.variables import Variable
 from daskstem.view import html
+from daskstem.view.classes import (
+    MOST_CLASSES,
+    class_montage,
+    class_words,
+    convergence_figure,
+)
 from daskstem.view.content import (
     ADJUSTED_RAND,
+    CLASS_LABEL,
     N_ASSIGNED,
     SEED_PATTERN,
     TRUTH_LABEL,
@@ -72,6 +79,7 @@ def page(content: ReportContent) -> str:
     dpi = 110 if len(content.frames) <= _FEW_FRAMES else 100
     colors = colors_of(content)
     parts += [_frame(content, frame, dpi, colors) for frame in content.frames]
+    parts += _classes(content)
     parts += [_quality(content), _provenance(content), _reproduction(content)]
     return html.document(title, parts)
 
@@ -155,6 +163,12 @@ def _maps(content: ReportContent, frame: FrameContent, dpi: int) -> Iterator[str
                 caption=f"The known grains under the outlines of the clusters found; "
                 f"adjusted Rand index {rand:.4f}.",
             )
+    if CLASS_LABEL in frame.maps:
+        yield html.picture(
+            png(map_figure(frame, CLASS_LABEL), dpi=dpi),
+            title="K-means classes",
+            caption="A class has one color everywhere; dark was left out.",
+        )
     below = next((s.name for s, _, _ in _MAPS[:2] if s.name in frame.maps), None)
     if label in frame.maps and below:
         yield html.picture(
@@ -228,6 +242,30 @@ def _cluster_table(frame: FrameContent) -> tuple[list[str], list[list[str]]]:
         if spec.name in shown.variables:
             columns[title] = [format(float(v), digits) for v in shown[spec.name].values]
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
+
+
+def _classes(content: ReportContent) -> list[str]:
+    classes = content.classes
+    if not classes.sizes.get(CENTROID, 0):
+        return []
+    count = classes.sizes[CENTROID]
+    which = "Mean patterns" if count <= MOST_CLASSES else f"The {MOST_CLASSES} largest classes"
+    return [
+        html.heading(2, "K-means classes"),
+        html.paragraph(class_words(classes)),
+        html.picture(
+            png(class_montage(classes), dpi=110),
+            title=which,
+            caption="As measured, logarithmic intensity, one scale; framed in the class's color.",
+            wide=True,
+        ),
+        html.picture(
+            png(convergence_figure(classes), dpi=110),
+            title="How they were found",
+            caption="Inertia: summed squared distance of the patterns to their centroids.",
+            wide=classes.sizes[N_CLASSES] > 1,
+        ),
+    ]
 
 
 def _quality(content: ReportContent) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from daskstem.schema import variables
+from daskstem.view.classes import class_notes, class_words
 from daskstem.view.content import (
     ADJUSTED_RAND,
     N_ASSIGNED,
@@ -50,9 +51,11 @@ def summary(content: ReportContent) -> str:
         + f": {content.positions:,} diffraction patterns of {q_rows} × {q_columns} detector "
         f"pixels, {bytes_text(content.raw_bytes)}."
     ]
+    if variables.class_pattern.name in content.classes:
+        sentences.append(f"K-means found {class_words(content.classes)}")
     clusters, assigned = content.total(variables.n_clusters.name), content.total(N_ASSIGNED)
     if clusters is None or assigned is None:
-        return sentences[0] + " No clusters have been grown yet."
+        return " ".join([*sentences, "No clusters have been grown yet."])
     sentences.append(
         f"{counted(clusters, 'cluster')} {'covers' if clusters == 1 else 'cover'} "
         f"{percent(assigned, _counted_positions(content))} of the positions."
@@ -118,9 +121,11 @@ def key_figures(content: ReportContent) -> Iterator[tuple[str, str]]:
 
 def missing(content: ReportContent) -> list[str]:
     """Name the groups that are not there, with the step that makes each."""
+    classes_only = "kmeans" in content.groups and "segments" not in content.groups
+    expected = _EXPECTED[:1] if classes_only else _EXPECTED
     wanted = [
         f"{group} (made by the step {step!r})"
-        for group, step in _EXPECTED
+        for group, step in expected
         if group not in content.groups and group not in content.unfinished
     ]
     notes = [f"Not made yet: {', '.join(wanted)}."] if wanted else []
@@ -166,7 +171,9 @@ def quality(content: ReportContent) -> list[str]:
             if small
             else f"No cluster has fewer than {_FEW} positions."
         )
-    return [*notes, *_empty_frames(content)] or ["Nothing to judge yet: no step has been run."]
+    parameters = content.groups.get("kmeans", {}).get("parameters")
+    notes += [*_empty_frames(content), *class_notes(content.classes, parameters)]
+    return notes or ["Nothing to judge yet: no step has been run."]
 
 
 def reproduction(content: ReportContent) -> tuple[str, str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _PREFIXES: Final = ("bytes", "kB", "MB", "GB", "TB", "PB")
 _USUAL_ORDER: Final = (
     "truth", "summary", "bad_pixels", "virtual", "center", "prefilter", "similarity",
-    "background", "hierarchy", "segments", "clusters",
+    "background", "hierarchy", "segments", "clusters", "kmeans",
 )  # fmt: skip
 """Of the groups whose steps need each other's products."""
 

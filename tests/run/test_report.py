@@ -7,12 +7,14 @@ import pytest
 import xarray as xr
 import zarr
 
+import daskstem
 from daskstem.run.report import chosen_frames, gather, write_report
 from daskstem.schema import variables
 from daskstem.schema.calibration import Axis
 from daskstem.schema.dims import CLUSTER, FRAME, SCAN, SCAN_X, SCAN_Y, Q
 from daskstem.schema.errors import InputError
-from daskstem.view.content import SEED_PATTERN
+from daskstem.view.content import CLASS_LABEL, SEED_PATTERN
+from daskstem.view.report import page
 
 FRAMES, ROWS, COLUMNS, SIDE = 3, 8, 10, 6
 LABEL = np.full((FRAMES, ROWS, COLUMNS), -1, np.int32)
@@ -99,6 +101,20 @@ def test_counts_what_is_in_the_maps() -> None:
     assert content.raw_bytes == FRAMES * ROWS * COLUMNS * SIDE * SIDE * 2
     assert content.cluster_bytes == 3 * SIDE * SIDE * 4
     assert content.n_positions.tolist() == [16, 8, 18]
+
+
+def test_classes_are_read_without_their_maps_and_shown_frame_by_frame() -> None:
+    patterns = raw_patterns()
+    made = daskstem.kmeans(groups(patterns)["raw"], k=2, q_inner_px=0.0)
+    found = {**groups(patterns), "kmeans": made.assign_attrs(step="kmeans", parameters={})}
+    content = gather(xr.DataTree.from_dict(found), store="s")
+    assert variables.class_label.name not in content.classes
+    np.testing.assert_array_equal(content.classes["pattern"], made["pattern"])
+    shown = [frame.maps[CLASS_LABEL].values for frame in content.frames]
+    np.testing.assert_array_equal(np.stack(shown), made["label"])
+    words = page(content)
+    assert "K-means found 2 classes" in words
+    assert words.count("A class has one color everywhere") == FRAMES
 
 
 def test_flat_are_the_positions_whose_available_similarities_are_all_zero() -> None:
