@@ -179,7 +179,9 @@ def test_a_wrong_recipe_is_refused(folder, command, text):
 def test_a_recipe_of_bytes_and_one_that_is_not_there(folder, command):
     (folder / "r.toml").write_bytes(b"\xff\xfe\x00")
     assert_refused_at_once(command("run", "r.toml", "series.zarr"), "r.toml")
-    assert_refused_at_once(command("run", "nope", "series.zarr"), "one of default, reference")
+    assert_refused_at_once(
+        command("run", "nope", "series.zarr"), "one of default, kmeans, reference"
+    )
 
 
 USAGE = (

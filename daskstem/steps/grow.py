@@ -47,7 +47,7 @@ def grow(
     linkage
         ``single``: two clusters join where one pair of positions reaches the threshold, as
         published; noise can then chain domains together. ``mean``: where the mean similarity
-        along their common border does, as in the recipe ``default``; 0.94 suits it.
+        along their common border does, as in the recipe ``default``; 0.88 suits it.
     convention
         ``published``: growth as in the published program, which never enters the two
         outermost positions at each border although they may be seeds; single linkage and a

@@ -28,7 +28,7 @@ def row(scan: Scan, linkage: str) -> dict[str, float]:
     every = [scan.agreement(daskstem.cut(tree, threshold=t)["label"].values) for t in DENSE]
     grown = {
         name: daskstem.grow(scan.maps, threshold=t, linkage=linkage).compute()
-        for name, t in (("auto", "auto"), ("branches", "branches"), ("default", 0.94))
+        for name, t in (("auto", "auto"), ("branches", "branches"), ("default", 0.88))
     }
     return {
         "best at": float(DENSE[int(np.argmax(every))]),

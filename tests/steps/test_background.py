@@ -100,7 +100,7 @@ def test_a_mask_that_would_run_code_is_refused(tmp_path):
         ({"method": "number"}, "a threshold goes with"),
         ({"method": "otsu", "threshold": 0.5}, "a threshold goes with"),
         ({"method": "mask"}, "a mask file goes with"),
-        ({"method": "mask", "mask": "nowhere.npy"}, "no mask file nowhere.npy"),
+        ({"method": "mask", "mask": "nowhere.npy"}, "no file nowhere.npy"),
         ({"method": "brightest"}, "one of 'signal', 'triangle'"),
         ({"min_hole": -1}, "min_hole = -1 is not allowed; it must be >= 0"),
     ],

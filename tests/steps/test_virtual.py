@@ -67,7 +67,7 @@ def test_masks_that_do_not_fit_are_refused(tmp_path, mask, message):
 
 
 def test_files_that_are_no_masks_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no mask file"):
+    with pytest.raises(InputError, match="no file"):
         daskstem.virtual(series(), mask=str(tmp_path / "none.npy"))
     for content in (b"", b"text"):
         (tmp_path / "text.npy").write_bytes(content)

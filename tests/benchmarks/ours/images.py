@@ -14,24 +14,24 @@ from tests.benchmarks.answering import answer
 def main():
     given = json.loads(sys.argv[1])
     store = given["store"]
-    scan = daskstem.open_series(store)["raw"].to_dataset().isel(frame=0)
+    scan = daskstem.open_series(store)["raw"].to_dataset()
     patterns = scan["patterns"]
     ring = {"dark_inner_px": given["inner"], "dark_outer_px": given["outer"]}
     eager = xr.open_zarr(store, group="raw", chunks=None)["patterns"]
-    label = nearest_site(patterns.shape[:2], given["clusters"])
+    label = nearest_site(patterns.shape[1:3], given["clusters"])[np.newaxis]
     labeled = scan.assign(
-        label=(patterns.dims[:2], label),
-        mean_similarity=(patterns.dims[:2], np.ones(label.shape, np.float32)),
+        label=(patterns.dims[:3], label),
+        mean_similarity=(patterns.dims[:3], np.ones(label.shape, np.float32)),
     )
     chance = np.random.default_rng(0)
 
     def read():
         # one task per block that decodes it and keeps nothing
-        nothing = patterns.data.map_blocks(_nothing, dtype=np.uint8, chunks=(1, 1, 1, 1))
+        nothing = patterns.data.map_blocks(_nothing, dtype=np.uint8, chunks=(1, 1, 1, 1, 1))
         return int(nothing.compute().size)
 
     def plain_sum():
-        total = patterns.data.sum(axis=(0, 1), dtype=np.uint64)
+        total = patterns.data.sum(axis=(0, 1, 2), dtype=np.uint64)
         return float(total.compute().sum())
 
     def run_sum():
@@ -47,15 +47,15 @@ def main():
         return float((means * made["n_positions"].values).sum())
 
     def one_pattern():
-        y, x = chance.integers(patterns.shape[:2])
-        return int(patterns[y, x].values.sum())
+        y, x = chance.integers(patterns.shape[1:3])
+        return int(patterns[0, y, x].values.sum())
 
     def one_pattern_without_dask():
-        y, x = chance.integers(patterns.shape[:2])
+        y, x = chance.integers(patterns.shape[1:3])
         return int(eager[0, y, x].values.sum())
 
     def open_and_one_pattern():
-        y, x = chance.integers(patterns.shape[:2])
+        y, x = chance.integers(patterns.shape[1:3])
         return int(daskstem.open_series(store)["raw/patterns"][0, y, x].values.sum())
 
     works = {
