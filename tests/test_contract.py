@@ -32,7 +32,7 @@ PARAMETERS = {
 ALL = {name: PARAMETERS.get(name, {}) for name in STEPS}
 VIEWS = [name for name, step in STEPS.items() if step.kind == "view"]
 STORED = {name: table for name, table in ALL.items() if name not in VIEWS}
-ROUNDED = {"pattern", "residual", "track_pattern", "intensity"}
+ROUNDED = {"pattern", "residual", "track_pattern", "particle_pattern", "intensity"}
 MEASURED = {"link_score", "rotation"}
 
 

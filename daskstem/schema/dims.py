@@ -12,6 +12,7 @@ NEIGHBOR: Final = "neighbor"
 OFFSET: Final = "offset"
 TRACK: Final = "track"
 EVENT: Final = "event"
+PARTICLE: Final = "particle"
 
 SCAN: Final = (SCAN_Y, SCAN_X)
 Q: Final = (Q_Y, Q_X)
