@@ -40,6 +40,9 @@ class LabelFrames:
     ndim: int = 3
 
     def __getitem__(self, key: Any) -> np.ndarray:
+        if isinstance(key[0], (int, np.integer)):
+            # Dask hands on the index of a single frame, map or position
+            return _numbers(_read(*self.places[key[0]]))[key[1:]]
         frames = range(self.shape[0])[key[0]]
         maps = [_numbers(_read(*self.places[frame]))[key[1:]] for frame in frames]
         return np.stack(maps) if maps else np.empty((0, 0, 0), np.int32)
