@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from daskstem.io.store import open_series
     from daskstem.run.convert import convert
     from daskstem.run.execute import run_recipe
+    from daskstem.run.export import export
     from daskstem.run.report import write_report
     from daskstem.run.simulate import simulate
     from daskstem.steps.hierarchy import cut
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "convert": "daskstem.run.convert",
     "cut": "daskstem.steps.hierarchy",
+    "export": "daskstem.run.export",
     "open_series": "daskstem.io.store",
     "run_recipe": "daskstem.run.execute",
     "simulate": "daskstem.run.simulate",
     "write_report": "daskstem.run.report",
 }
 
-__all__ = ["convert", "cut", "open_series", "run_recipe", "simulate", "write_report"]
+__all__ = ["convert", "cut", "export", "open_series", "run_recipe", "simulate", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -35,7 +35,9 @@ PARAMETERS = {
 ALL = {name: PARAMETERS.get(name, {}) for name in STEPS}
 VIEWS = [name for name, step in STEPS.items() if step.kind == "view"]
 STORED = {name: table for name, table in ALL.items() if name not in VIEWS}
-ROUNDED = {"pattern", "residual", "inertia", "track_pattern", "intensity"}
+ROUNDED = {
+    "pattern", "residual", "inertia", "track_pattern", "particle_pattern", "intensity",
+}  # fmt: skip
 MEASURED = {"link_score", "rotation"}
 
 

@@ -40,7 +40,9 @@ def join_sums(parts: Sequence[GroupSums]) -> GroupSums:
     if len(parts) == 1:
         return parts[0]
     groups = np.unique(np.concatenate([part.groups for part in parts]))
-    sums = np.zeros((len(groups), *parts[0].sums.shape[1:]))
+    # a part without groups may not know the patterns' shape
+    knowing = next((part for part in parts if len(part.groups)), parts[0])
+    sums = np.zeros((len(groups), *knowing.sums.shape[1:]))
     squares = np.zeros(len(groups))
     for part in parts:
         at = np.searchsorted(groups, part.groups)

@@ -88,6 +88,8 @@ def demo(out: Path, **available: Any) -> None:
               help="Share of the particles that nucleate after the first frame.")  # fmt: skip
 @click.option("--drift-steps", type=float, nargs=2, default=(0.0, 0.0), show_default=True,
               help="Drift over the series, in scan rows and columns.")  # fmt: skip
+@click.option("--tilt-deg", type=float, nargs=2, metavar="FIRST LAST",
+              help="Tilt agglomerated crystals about the scan's rows, in degrees.")  # fmt: skip
 @resource_options
 def simulate(store: str, **given: Any) -> None:
     """Simulate gold particles on a film into STORE, with the truth beside the patterns."""
@@ -173,6 +175,25 @@ def report(store: str, out: Path | None) -> None:
     from daskstem.run.report import write_report
 
     click.echo(f"report: {write_report(store, out)}")
+
+
+@main.command()
+@STORE
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Choice(["smv", "tiff", "mrc", "pets"]), required=True,
+              help="smv for DIALS and XDS, pets for PETS.")  # fmt: skip
+@click.option("--particles", callback=whole_numbers(None), metavar="N,N,...",
+              help="Numbers of the particles [default: all].")  # fmt: skip
+@click.option("--voltage-kv", type=float, help="Acceleration voltage, if STORE does not know it.")
+@click.option("--q-step", type=float, help="Detector pixel in 1/angstrom, if STORE does not know.")
+@click.option("--axis-deg", type=float, default=0.0, show_default=True,
+              help="Tilt axis from the detector's rows towards its top.")  # fmt: skip
+def export(store: str, out: Path, **given: Any) -> None:
+    """Write the particles extracted from STORE into OUT, for 3D electron diffraction."""
+    from daskstem.run.export import export as run_export
+
+    for folder in run_export(store, out, **given):
+        click.echo(f"particle: {folder}")
 
 
 @main.group(cls=StepGroup)

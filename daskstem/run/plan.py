@@ -18,7 +18,7 @@ from daskstem.io.store import RAW, open_group
 from daskstem.run.stages import Stage, raw_patterns, updated
 from daskstem.run.workers import Resources
 from daskstem.schema import variables
-from daskstem.schema.dims import FRAME, MAP, SCAN, Q
+from daskstem.schema.dims import CLUSTER, FRAME, MAP, SCAN, Q
 from daskstem.schema.errors import InputError
 from daskstem.steps.step import Step
 
@@ -134,12 +134,19 @@ def _maps_of(step: Step, ds: xr.Dataset) -> xr.Dataset:
 
 
 def _refuse_unlinkable(stage: Stage, ds: xr.Dataset) -> None:
+    call = stage.calls[0]
+    if call.parameters.get("masks") is not None:
+        return
     variables.require(ds, variables.label)
-    image = stage.calls[0].parameters["drift"]
+    image = call.parameters.get("drift", "none")
     if image != "none":
         variables.require(ds, getattr(variables, image))
-    if not any(call.step.kind == "table" for call in stage.before):
-        variables.require(ds, variables.pattern)
+    known = {
+        spec for c in stage.before if c.step.kind in ("table", "linked") for spec in c.step.makes
+    }
+    for spec in call.step.needs:
+        if spec.dims[:1] == (CLUSTER,) and spec not in known:
+            variables.require(ds, spec)
 
 
 def _stage_plan(
@@ -181,7 +188,7 @@ def _task_bytes(stage: Stage, ds: xr.Dataset, scan_chunks: tuple[Any, Any], halo
     rows = sum(min(call.step.float_rows(call.parameters), largest[0]) for call in stage.calls)
     working = int(rows) * largest[1] * pixels * 4
     working += sum(call.step.working_bytes(call.parameters, ds) for call in stage.calls)
-    if stage.kind == "table":
+    if stage.kind in ("table", "linked"):
         # a cluster is rarely smaller than 16 positions; each has a float64 sum
         ways = 2 if stage.calls[0].parameters.get("of") == "filtered" else 1
         working += positions // 16 * pixels * 8 * ways

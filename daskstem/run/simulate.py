@@ -38,6 +38,7 @@ def simulate(
     descan_px: tuple[float, float] = (0.0, 0.0),
     birth_share: float = 0.0,
     drift_steps: tuple[float, float] = (0.0, 0.0),
+    tilt_deg: tuple[float, float] | None = None,
     workers: int | None = None,
     memory_limit: str | None = None,
     scheduler: str | None = None,
@@ -73,6 +74,9 @@ def simulate(
     drift_steps
         By how much the specimen moves through the scan from the first frame to the last, in
         scan rows and columns.
+    tilt_deg
+        Tilt of the first and the last frame: agglomerated crystals are turned through the
+        Ewald sphere, and the truth holds the intensity of their reflections.
     workers, memory_limit, scheduler
         As for ``run_recipe``.
     quiet
@@ -80,7 +84,8 @@ def simulate(
 
     Returns
     -------
-    Path of the store, which also holds ``truth``: label, purity, orientation, strain.
+    Path of the store, which also holds ``truth``: label, purity, orientation, strain, and of a
+    tilt series the reflections.
 
     Raises
     ------
@@ -106,8 +111,12 @@ def simulate(
         "birth_share": birth_share,
         "drift_steps": drift_steps,
     }
+    if tilt_deg is not None:
+        described["tilt_deg"] = tilt_deg
     series = simulated_series(shape, **described)
     listed = {"shape": list(shape), "descan_px": list(descan_px), "drift_steps": list(drift_steps)}
+    if tilt_deg is not None:
+        listed["tilt_deg"] = list(tilt_deg)
     made = provenance(
         step="simulate",
         parameters={**described, **listed},
@@ -132,7 +141,7 @@ def _write_truth(root: zarr.Group, series: SimulatedSeries, made: dict[str, Any]
             [str(dim) for dim in array.dims],
             array.shape,
             array.dtype,
-            chunks=(1, *(max(1, n) for n in array.shape[1:])),
+            chunks=tuple(1 if d == FRAME else max(1, n) for d, n in array.sizes.items()),
             attrs=array.attrs,
         )
         for name, array in truth.data_vars.items()

@@ -194,7 +194,7 @@ def series_dataset(root: zarr.Group, stage: Stage) -> xr.Dataset:
     ds = _frames(root, stage.before, slice(0, n_frames))
     ds = ds.drop_vars([name for name in ds.data_vars if name not in needed])
     for call in stage.before:
-        if call.step.kind == "table":
+        if call.step.kind in ("table", "linked"):
             table = open_group(root, call.step.group)
             made = [spec.name for spec in call.step.makes if spec.name in needed]
             ds = ds.assign({name: table[name].variable for name in made})

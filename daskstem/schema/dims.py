@@ -19,6 +19,7 @@ SIZE: Final = "size"
 CENTROID: Final = "centroid"
 N_CLASSES: Final = "n_classes"
 ITERATION: Final = "iteration"
+PARTICLE: Final = "particle"
 
 SCAN: Final = (SCAN_Y, SCAN_X)
 Q: Final = (Q_Y, Q_X)

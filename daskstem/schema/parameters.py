@@ -146,7 +146,12 @@ def files_of(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[st
         for name, parameter in parameters_of(function).items()
         if values.get(name) and any(isinstance(rule, File) for rule in parameter.rules)
     }
-    return {name: path for name, path in paths.items() if path.is_file()}
+    found = {name: path for name, path in paths.items() if path.is_file()}
+    for name, folder in paths.items():
+        if folder.is_dir():
+            inside = sorted(path for path in folder.iterdir() if path.is_file())
+            found |= {f"{name}/{path.name}": path for path in inside}
+    return found
 
 
 def describe(annotation: Any) -> str:
@@ -157,8 +162,7 @@ def describe(annotation: Any) -> str:
     if get_origin(annotation) in (types.UnionType, typing.Union):
         return " or ".join(describe(part) for part in get_args(annotation))
     if get_origin(annotation) is tuple:
-        parts = get_args(annotation)
-        return "a list of numbers" if Ellipsis in parts else f"a list of {len(parts)} numbers"
+        return _describe_list(get_args(annotation))
     words = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
     return "absent" if annotation is type(None) else words.get(annotation, str(annotation))
 
@@ -169,6 +173,12 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
         if get_origin(part) is Annotated:
             rules += [r for r in part.__metadata__ if isinstance(r, Rule)]
     return Parameter(name, hint, default, tuple(rules))
+
+
+def _describe_list(parts: tuple[Any, ...]) -> str:
+    if len(parts) == 2 and parts[1] is Ellipsis:
+        return f"a list of any length, each {describe(parts[0])}"
+    return f"a list of {len(parts)} numbers"
 
 
 def _bare(annotation: Any) -> Any:

@@ -275,6 +275,7 @@ truth_purity: Final = Variable(
     "purity", MAP, "f", "1", "simulate", "share of the probe that lies in that grain"
 )
 GRAIN: Final = "grain"
+REFLECTION: Final = "reflection"
 truth_orientation: Final = Variable(
     "orientation", (FRAME, GRAIN, "row", "column"), "f", "1", "simulate",
     "rotation matrix from crystal to laboratory axes (x, y, beam)",
@@ -282,6 +283,15 @@ truth_orientation: Final = Variable(
 truth_strain: Final = Variable(
     "strain", (GRAIN, "row", "column"), "f", "1", "simulate",
     "symmetric strain tensor in crystal axes",
+)  # fmt: skip
+
+truth_intensity: Final = Variable(
+    "reflection_intensity", (FRAME, GRAIN, REFLECTION), "f", "counts", "simulate",
+    "expected counts of a reflection at one position in the crystal's middle",
+)  # fmt: skip
+truth_reflection: Final = Variable(
+    "reflection_vector", (REFLECTION, "column"), "f", "1/angstrom", "simulate",
+    "reciprocal vector of an unstrained crystal, crystal axes",
 )  # fmt: skip
 
 

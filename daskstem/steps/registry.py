@@ -7,6 +7,7 @@ from math import inf
 from typing import Final
 
 from daskstem.kernels.prefilter import ROWS_AT_ONCE
+from daskstem.schema import extract_variables as e
 from daskstem.schema import track_variables as t
 from daskstem.schema import variables as v
 from daskstem.steps.average import average
@@ -16,6 +17,7 @@ from daskstem.steps.center import center
 from daskstem.steps.comparing import footprint_reach
 from daskstem.steps.correct import correct
 from daskstem.steps.crop import crop
+from daskstem.steps.extract import extract
 from daskstem.steps.grow import grow
 from daskstem.steps.hierarchy import hierarchy
 from daskstem.steps.kmeans import in_progress, kmeans, used, working_bytes
@@ -145,6 +147,13 @@ STEPS: Final[dict[str, Step]] = {
             working_bytes=working_bytes,
             uses=used,
             begin=in_progress,
+        ),
+        Step(
+            extract,
+            group="extract",
+            needs=(v.patterns, v.label, t.track),
+            makes=e.EXTRACTED,
+            kind="linked",
         ),
     )
 }

@@ -8,6 +8,8 @@ import numpy as np
 from scipy import constants
 from scipy.spatial.transform import Rotation
 
+from daskstem.schema.beam import wavelength_angstrom as wavelength_angstrom
+
 LATTICE_ANGSTROM: Final = 4.078
 _DEBYE_WALLER_ANGSTROM2: Final = 0.63
 """Gold at room temperature, about: Peng et al., Acta Cryst. A52 (1996) 456."""
@@ -23,19 +25,6 @@ _TILT: Final = np.radians(0.8)
 _TWIN_AXES: Final = np.array([(1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1)]) / np.sqrt(3)
 _CUBIC: Final = Rotation.create_group("O").as_matrix()
 _HALF_TURN: Final = np.diag([-1.0, -1.0, 1.0])
-
-
-def wavelength_angstrom(voltage_kv: float) -> float:
-    """Return the relativistic wavelength of the beam electrons, in angstrom.
-
-    Examples
-    --------
-    >>> round(wavelength_angstrom(300.0), 5)
-    0.01969
-    """
-    energy = voltage_kv * 1e3 * constants.e
-    rest = constants.m_e * constants.c**2
-    return float(constants.h * constants.c / np.sqrt(energy * (energy + 2 * rest))) * 1e10
 
 
 def relativistic_factor(voltage_kv: float) -> float:

@@ -83,7 +83,7 @@ class Habit:
 def build_scene(*, scan: tuple[int, int], seed: int, habit: Habit) -> Scene:
     """Place particles on a scan of ``scan`` positions, divide them into grains."""
     rng = np.random.Generator(np.random.Philox(key=seed))
-    centers = _jittered_lattice(rng, scan, habit)
+    centers = jittered_lattice(rng, scan, habit)
     count = len(centers)
     radius = habit.radius * rng.uniform(0.8, 1.2, count)
     n_grains = np.clip(np.round(radius**2 / 26 * rng.uniform(0.7, 1.3, count)), 2, MOST_GRAINS)
@@ -122,7 +122,8 @@ def radii_at(scene: Scene, progress: float) -> np.ndarray:
     return np.where(since >= 0, scene.radius * (first + (1 - first) * since), 0.0)
 
 
-def _jittered_lattice(rng: np.random.Generator, scan: tuple[int, int], habit: Habit) -> np.ndarray:
+def jittered_lattice(rng: np.random.Generator, scan: tuple[int, int], habit: Habit) -> np.ndarray:
+    """Place particles (P, 2) of a habit on a scan, row and column in steps."""
     # A lattice, not random places: half the scan cannot be covered by disks placed at random.
     pitch = habit.radius * np.sqrt(2 * np.pi / (np.sqrt(3) * habit.coverage))
     rows, columns = (int(1.2 * size / pitch) + 4 for size in scan)

@@ -148,6 +148,10 @@ class SimulatedSeries:
         """How far the scene is: 0 at the first frame, 1 at the last or only one."""
         return frame / (self.shape[0] - 1) if self.shape[0] > 1 else 1.0
 
+    def orientations(self, frame: int) -> np.ndarray:
+        """Return the grains' rotations from crystal to laboratory axes, (G, 3, 3)."""
+        return orientations_at(self.scene, self.progress(frame))
+
     def scan_origin(self, frame: int) -> tuple[float, float]:
         """Where the scan's first position lies in the scene, in steps."""
         back = 1.0 - self.progress(frame)
@@ -159,6 +163,26 @@ class SimulatedSeries:
         along_y = rows / max(self.shape[1] - 1, 1) - 0.5
         along_x = columns / max(self.shape[2] - 1, 1) - 0.5
         return np.stack([self.descan_px[0] * along_y, self.descan_px[1] * along_x], axis=-1)
+
+    @property
+    def points_per_step(self) -> int:
+        """Points in a scan step at which the probe meets the specimen."""
+        return _POINTS_PER_STEP
+
+    def probe_grid(
+        self, rows: range, columns: range
+    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """Return the fine grid under a tile of positions, in steps, and the probe on it."""
+        half = math.ceil(3 * self.probe_sigma * _POINTS_PER_STEP)
+        probe = np.exp(
+            -((np.arange(-half, half + 1) / _POINTS_PER_STEP / self.probe_sigma) ** 2) / 2
+        )
+        grid_y, grid_x = (
+            np.arange(_POINTS_PER_STEP * along[0] - half, _POINTS_PER_STEP * along[-1] + half + 1)
+            / _POINTS_PER_STEP
+            for along in (rows, columns)
+        )
+        return (grid_y, grid_x), probe / probe.sum()
 
     def shares(
         self, frame: int, rows: range, columns: range
@@ -174,18 +198,12 @@ class SimulatedSeries:
         (len(rows), len(columns), K) float64
             Amount of each one's expected pattern: a thin edge counts partly as film.
         """
-        half = math.ceil(3 * self.probe_sigma * _POINTS_PER_STEP)
-        offset = np.arange(-half, half + 1)
-        probe = np.exp(-((offset / _POINTS_PER_STEP / self.probe_sigma) ** 2) / 2)
-        grid = [
-            np.arange(_POINTS_PER_STEP * along[0] - half, _POINTS_PER_STEP * along[-1] + half + 1)
-            / _POINTS_PER_STEP
-            + origin
-            for along, origin in zip((rows, columns), self.scan_origin(frame), strict=True)
+        grid, probe = self.probe_grid(rows, columns)
+        placed = [
+            along + origin for along, origin in zip(grid, self.scan_origin(frame), strict=True)
         ]
-        owner, thickness = owners(self.scene, self.progress(frame), *grid)
+        owner, thickness = owners(self.scene, self.progress(frame), *placed)
         present = np.union1d([-1], owner)
-        probe /= probe.sum()
         index = np.searchsorted(present, owner)
         share, amount = probe_shares(index, thickness, probe, _POINTS_PER_STEP, len(present))
         amount[..., 0] = 1 - amount[..., 1:].sum(axis=-1)
@@ -203,7 +221,7 @@ class SimulatedSeries:
         size = (self.shape[3], self.shape[4])
         film = self.film_strength * film_halo(size, self.q_step, margin=margin)
         thermal = THERMAL_SHARE * thermal_halo(size, self.q_step, margin=margin)
-        orientations = orientations_at(self.scene, self.progress(frame))
+        orientations = self.orientations(frame)
         patterns = np.tile(film, (len(grains), 1, 1))
         for pattern, grain in zip(patterns, grains, strict=True):
             if grain < 0:
@@ -246,19 +264,24 @@ class SimulatedSeries:
 
     def _beams(self, orientation: np.ndarray, grain: int) -> tuple[np.ndarray, np.ndarray]:
         """Place in q (row, column) and share of the direct and the diffracted beams."""
-        reflections = self._reflections
+        reflections = self.reflections
         unstrained = np.eye(3) - self.scene.strain[grain]
         vectors = reflections.vectors @ (orientation @ unstrained).T
-        excitation = excitation_errors(vectors, wavelength_angstrom(self.voltage_kv))
-        thickness = 10 * self.scene.thickness[grain]
-        shares = diffracted_shares(excitation, reflections.extinction_angstrom, thickness)
+        shares = self.reflected_shares(vectors, grain)
         bright = np.flatnonzero(shares > 1e-6)
         direct = 1 - shares.sum()
         places = np.concatenate([np.zeros((1, 2)), vectors[bright, 1::-1]])
         return places, (1 - THERMAL_SHARE) * np.concatenate([[direct], shares[bright]])
 
+    def reflected_shares(self, vectors: np.ndarray, grain: int) -> np.ndarray:
+        """Share of the beam in the reflections at ``vectors`` (K, 3), laboratory axes."""
+        excitation = excitation_errors(vectors, wavelength_angstrom(self.voltage_kv))
+        thickness = 10 * self.scene.thickness[grain]
+        return diffracted_shares(excitation, self.reflections.extinction_angstrom, thickness)
+
     @cached_property
-    def _reflections(self) -> Reflections:
+    def reflections(self) -> Reflections:
+        """The crystal's reflections that can lie on the detector."""
         corner = self.q_step * math.hypot(*self.shape[3:]) / 2
         return gold_reflections(q_max=corner, voltage_kv=self.voltage_kv)
 

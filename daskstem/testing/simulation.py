@@ -7,10 +7,12 @@ import numpy as np
 
 from daskstem.schema.errors import InputError
 from daskstem.testing.series import Shape, SimulatedSeries
+from daskstem.testing.tilt import TiltSeries
 
 _LEAST_DETECTOR: Final = 8
 _BRIGHTEST: Final = 60_000
 """Expected counts from which Poisson noise may reach 65535 within a series."""
+_MOST_TILT: Final = 85.0
 _RANGES: Final[dict[str, tuple[float, float]]] = {
     "counts_per_pixel": (1e-6, 1e6),
     "step_nm": (1e-3, 1e4),
@@ -44,6 +46,7 @@ def simulated_series(
     descan_px: tuple[float, float] = (0.0, 0.0),
     birth_share: float = 0.0,
     drift_steps: tuple[float, float] = (0.0, 0.0),
+    tilt_deg: tuple[float, float] | None = None,
 ) -> SimulatedSeries:
     """Describe a simulated series; nothing is computed before it is read.
 
@@ -82,6 +85,9 @@ def simulated_series(
     drift_steps
         By how much the specimen moves through the scan from the first frame to the last, in
         steps.
+    tilt_deg
+        Tilt of the first and the last frame. The particles are then agglomerates of round
+        crystals, turned about the scan's rows, that neither grow nor are born.
 
     Returns
     -------
@@ -100,8 +106,8 @@ def simulated_series(
     (1, 2, 3, 24, 24)
     """
     _check_shape(shape)
-    radius = min(9.0, 0.2 * min(shape[1:3])) if particle_radius is None else particle_radius
-    series = SimulatedSeries(
+    radius = _usual_radius(shape, tilt_deg) if particle_radius is None else particle_radius
+    described: dict[str, Any] = dict(
         shape=shape,
         seed=seed,
         counts_per_pixel=counts_per_pixel,
@@ -119,7 +125,18 @@ def simulated_series(
         birth_share=birth_share,
         drift_steps=drift_steps,
     )
-    return _checked(series)
+    if tilt_deg is not None:
+        if birth_share:
+            raise InputError(
+                f"birth_share = {birth_share} has no meaning in a tilt series; leave one out"
+            )
+        return _checked(TiltSeries(**described, tilt_deg=tilt_deg))
+    return _checked(SimulatedSeries(**described))
+
+
+def _usual_radius(shape: Shape, tilt_deg: tuple[float, float] | None) -> float:
+    most, share = (9.0, 0.2) if tilt_deg is None else (6.0, 0.1)
+    return min(most, share * min(shape[1:3]))
 
 
 def _check_shape(shape: Shape) -> None:
@@ -143,7 +160,9 @@ def _checked(series: SimulatedSeries) -> SimulatedSeries:
         values[name] = float(_number(name, getattr(series, name), low, high, Real))
     values["descan_px"] = _pair("descan_px", series.descan_px, half)
     values["drift_steps"] = _pair("drift_steps", series.drift_steps, max(series.shape[1:3]))
-    checked = SimulatedSeries(**values)
+    if isinstance(series, TiltSeries):
+        values["tilt_deg"] = _pair("tilt_deg", series.tilt_deg, _MOST_TILT)
+    checked = type(series)(**values)
     brightest = checked.expected_patterns(0, np.array([-1])).max()
     if brightest > _BRIGHTEST:
         raise InputError(

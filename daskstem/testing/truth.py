@@ -7,8 +7,8 @@ import xarray as xr
 
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME, SCAN_X, SCAN_Y
-from daskstem.testing.scene import orientations_at
 from daskstem.testing.series import SimulatedSeries
+from daskstem.testing.tilt import TiltSeries
 
 _TILE: Final = 64
 
@@ -29,6 +29,8 @@ def truth_of(series: SimulatedSeries) -> xr.Dataset:
     float64; ``descan_y`` and ``descan_x`` (frame, scan_y, scan_x) float32, the beam's centre in
     detector pixels; ``bad_pixel`` (frame, q_y, q_x) bool, the hot pixels. A grain that has not
     appeared yet has an orientation too, so rows of ``orientation`` may be without positions.
+    Of a tilt series also ``reflection_intensity`` (frame, grain, reflection), and
+    ``reflection_vector`` (reflection, column), the reciprocal vectors in crystal axes, float32.
 
     Examples
     --------
@@ -38,7 +40,7 @@ def truth_of(series: SimulatedSeries) -> xr.Dataset:
     """
     n_frames = series.shape[0]
     maps = [_maps(series, frame) for frame in range(n_frames)]
-    orientation = [orientations_at(series.scene, series.progress(f)) for f in range(n_frames)]
+    orientation = [series.orientations(frame) for frame in range(n_frames)]
     shift = series.beam_shift(*np.indices(series.shape[1:3]))
     center = ((np.array(series.shape[3:]) - 1) / 2 + shift).astype(np.float32)
     data = {
@@ -50,6 +52,13 @@ def truth_of(series: SimulatedSeries) -> xr.Dataset:
         variables.descan_x: np.broadcast_to(center[..., 1], series.shape[:3]),
         variables.bad_pixel: np.tile(series.hot_values > 0, (n_frames, 1, 1)),
     }
+    if isinstance(series, TiltSeries):
+        data |= {
+            variables.truth_intensity: np.stack(
+                [series.reflection_intensities(frame) for frame in range(n_frames)]
+            ).astype(np.float32),
+            variables.truth_reflection: series.reflections.vectors.astype(np.float32),
+        }
     coords = {
         FRAME: np.arange(n_frames),
         variables.GRAIN: np.arange(series.scene.n_grains),
