@@ -112,11 +112,13 @@ def used(step):
 def dependents(name):
     """Return the groups that hold the step's product or anything made from it."""
     made, groups = {spec.name for spec in STEPS[name].makes}, {STEPS[name].group}
+    if STEPS[name].kind == "series":
+        # the classes' label and patterns are not those that other steps mean
+        return groups
     for step in list(STEPS.values())[list(STEPS).index(name) + 1 :]:
         if step.kind == "view" or not made & {spec.name for spec in used(step)}:
             continue
         groups.add(step.group)
-        # the classes' label and patterns are not those that other steps mean
         if step.kind != "series":
             made |= {spec.name for spec in step.makes}
     return groups

@@ -116,8 +116,8 @@ def _extracted(root: zarr.Group, store: str | Path) -> xr.Dataset:
     name = STEPS["extract"].group
     if name not in root or not is_finished(root, name):
         raise InputError(
-            f"{store} holds no extracted particles; run 'daskstem run tilt {store}' or "
-            f"'daskstem step extract {store}' first"
+            f"{store} holds no extracted particles; run 'daskstem step extract "
+            f"{store}' after the recipe 'series', or 'daskstem run tilt {store}' with masks"
         )
     ds = open_group(root, name)
     if "tilt" not in ds.coords:
