@@ -5,6 +5,7 @@ import zarr
 
 from daskstem.io.store import dims_of, group_arrays
 from daskstem.schema.content import ArrayContent, GroupContent
+from daskstem.schema.errors import InputError
 
 
 def group_content(root: zarr.Group, name: str) -> GroupContent:
@@ -13,12 +14,23 @@ def group_content(root: zarr.Group, name: str) -> GroupContent:
     Raises
     ------
     InputError
-        If the group's metadata are damaged.
+        If the group's metadata or coordinates are damaged.
     """
     group, found = group_arrays(root, name)
     arrays = {}
     for key, array in found.items():
-        values = np.asarray(array[...]) if array.ndim < 2 else None
+        values = _values(array) if array.ndim < 2 else None
         attrs = dict(array.attrs)
         arrays[key] = ArrayContent(dims_of(array), array.shape, array.dtype, attrs, values)
     return GroupContent(dict(group.attrs), arrays)
+
+
+def _values(array: zarr.Array) -> np.ndarray:
+    try:
+        return np.asarray(array[...])
+    except (ValueError, RuntimeError, OSError) as error:
+        found = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"{array.store_path} is damaged ({found}); restore it from a copy, or make the store "
+            f"again"
+        ) from error

@@ -1,8 +1,11 @@
 import json
 
+import pytest
+
 from daskstem.io.store import begin_group, open_root
 from daskstem.run.execute import run_step
 from daskstem.run.inspect import inspected
+from daskstem.schema.errors import InputError
 from tests import stores
 
 
@@ -23,3 +26,11 @@ def test_unfinished_groups_are_looked_at_too(tmp_path):
     groups = inspected(store).groups
     assert set(groups) == {"raw", "half"}
     assert groups["half"].attrs["finished"] is False
+
+
+def test_a_damaged_coordinate_is_named(tmp_path):
+    store = stores.converted(tmp_path, (1, 5, 6, 8, 8))
+    chunk = store / "raw" / "scan_y" / "c" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:-3] + b"rot")
+    with pytest.raises(InputError, match="raw/scan_y is damaged"):
+        inspected(store)
