@@ -19,9 +19,12 @@ import skimage
 
 from daskstem.cli.main import main
 from daskstem.run import convert, execute, simulate
+from daskstem.steps.registry import STEPS
 from tests.stores import stamps
 
 LOADED = (dask.array, distributed, numba, skimage, convert, execute, simulate)
+OF_THE_SERIES = {step.group for step in STEPS.values() if step.kind != "stored"}
+"""Groups in which rows of several frames share a file: it grows with every frame."""
 CHANGES = ("mkdir", "replace", "rename", "unlink", "rmdir")
 
 
@@ -72,7 +75,11 @@ def killed_again_and_again(command, store, numbers):
     for number in (*numbers, None):
         ends.append(run_once(command, store, number))
         after = stamps(store) if Path(store).is_dir() else {}
-        touched = [path for path, stamp in before.items() if after.get(path, stamp) != stamp]
+        touched = [
+            path
+            for path, stamp in before.items()
+            if after.get(path, stamp) != stamp and OF_THE_SERIES.isdisjoint(Path(path).parts)
+        ]
         assert not touched, f"written again: {touched}"
         before = after
         if ends[-1] != "killed":

@@ -253,7 +253,7 @@ BAD = {
     "more classes than patterns": ({"k": 200}, "k = 200 classes of 143 patterns.*choose k <= 143"),
     "one class": ({"k": 1}, "k = 1 is not allowed"),
     "classes that do not increase": ({"k": (4, 3)}, "increasing"),
-    "half a class": ({"k": 2.5}, "not a whole number or a list of numbers"),
+    "half a class": ({"k": 2.5}, "not a whole number or a list of any length"),
     "no pixels": ({"q_inner_px": 40}, "no pixel of a detector of 14 x 15"),
     "boxes too large": ({"q_bin": 15}, "no pixel .* in boxes of 15"),
     "a frame too far": ({"frames": (3,)}, "there is no frame 3; the series has 0 to 0"),
