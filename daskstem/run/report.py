@@ -58,7 +58,7 @@ _MAPS: Final[tuple[tuple[str, Variable, str], ...]] = (
     ("kmeans", variables.class_label, CLASS_LABEL),
 )
 
-_CURVES: Final = (variables.cluster_count, variables.cover)
+_CURVES: Final = (variables.cluster_count, variables.cover, variables.suggested_threshold)
 
 _THRESHOLDS: Final[tuple[tuple[str, Variable], ...]] = (
     ("background", variables.background_threshold),

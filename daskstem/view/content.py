@@ -39,7 +39,8 @@ class FrameContent:
         (cluster, q_y, q_x): ``pattern`` and ``seed_pattern`` of the largest clusters, largest
         first, with the table's variables along ``cluster``; empty if not made.
     curves
-        (threshold): ``cluster_count`` and ``cover``; empty if not made.
+        (threshold): ``cluster_count`` and ``cover``, and ``suggested_threshold``; empty if not
+        made.
     """
 
     number: int
@@ -122,6 +123,10 @@ class ReportContent:
         values = self.per_frame[name].values
         finished = values[np.isfinite(values)]
         return int(finished.sum()) if finished.size else None
+
+    def number(self, name: str, frame: int) -> float:
+        """Return a number of one frame; NaN where it is not known."""
+        return float(self.per_frame[name].values[frame]) if name in self.per_frame else np.nan
 
     def finished(self, name: str) -> int:
         """Count the frames that have a number of this name."""

@@ -9,12 +9,7 @@ from daskstem.schema import variables
 from daskstem.schema.dims import CENTROID, CLUSTER, FRAME, N_CLASSES
 from daskstem.schema.variables import Variable
 from daskstem.view import html
-from daskstem.view.classes import (
-    MOST_CLASSES,
-    class_montage,
-    class_words,
-    convergence_figure,
-)
+from daskstem.view.classes import MOST_CLASSES, class_words
 from daskstem.view.content import (
     ADJUSTED_RAND,
     CLASS_LABEL,
@@ -25,14 +20,16 @@ from daskstem.view.content import (
     ReportContent,
 )
 from daskstem.view.figures import (
+    class_figure,
+    convergence_figure,
     growth_figure,
     histogram_figure,
     map_figure,
+    montage_figure,
     outlined_figure,
     png,
     threshold_figure,
 )
-from daskstem.view.pictures import montage
 from daskstem.view.scale import scan_grid
 from daskstem.view.series_page import colors_of, track_picture, tracks_section
 from daskstem.view.statements import key_figures, missing, quality, reproduction, summary
@@ -121,12 +118,7 @@ def _frame(content: ReportContent, frame: FrameContent, dpi: int, colors: np.nda
 
 
 def _thresholds(content: ReportContent, frame: FrameContent, dpi: int) -> str:
-    used, suggested = (
-        float(content.per_frame[spec.name].values[frame.number])
-        if spec.name in content.per_frame
-        else np.nan
-        for spec in (variables.used_threshold, variables.suggested_threshold)
-    )
+    used = content.number(variables.used_threshold.name, frame.number)
     made = {
         group: content.groups.get(group, {}).get("parameters", {})
         for group in ("hierarchy", "segments")
@@ -136,7 +128,7 @@ def _thresholds(content: ReportContent, frame: FrameContent, dpi: int) -> str:
         # the curves are not those of the clusters on this page
         used = np.nan
     return html.picture(
-        png(threshold_figure(frame.curves, used=used, suggested=suggested), dpi=dpi),
+        png(threshold_figure(frame.curves, used=used), dpi=dpi),
         title="What each threshold would find",
         caption=f"Clusters of at least {made['hierarchy'].get('min_size', 1)} positions by "
         f"{linkages[0]} linkage. The suggested threshold has most positions in their most "
@@ -210,7 +202,9 @@ def _largest(frame: FrameContent, dpi: int) -> list[str]:
         if seeds
         else ""
     )
-    figure = montage(shown)
+    figure = montage_figure(
+        shown[variables.pattern.name], below=shown[SEED_PATTERN] if seeds else None
+    )
     picture = html.picture(png(figure, dpi=max(dpi, 96)), title=which, caption=caption, wide=True)
     table = html.table(*_cluster_table(frame), kind="numbers")
     if count == 1:
@@ -254,7 +248,7 @@ def _classes(content: ReportContent) -> list[str]:
         html.heading(2, "K-means classes"),
         html.paragraph(class_words(classes)),
         html.picture(
-            png(class_montage(classes), dpi=110),
+            png(class_figure(classes), dpi=110),
             title=which,
             caption="As measured, logarithmic intensity, one scale; framed in the class's color.",
             wide=True,

@@ -9,8 +9,9 @@ from daskstem.schema import track_variables
 from daskstem.schema.dims import FRAME, TRACK
 from daskstem.view import html
 from daskstem.view.content import FrameContent, ReportContent
+from daskstem.view.events import event_table
 from daskstem.view.figures import lineage_figure, png, track_figure, track_sheet, tracks_figure
-from daskstem.view.tracks import MOST_LINES, event_table, track_colors
+from daskstem.view.tracks import MOST_LINES, track_colors
 from daskstem.view.wording import counted
 
 _ON_A_SHEET: Final = 48

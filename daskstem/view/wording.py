@@ -85,12 +85,16 @@ def field_text(grid: PixelGrid, *, pixel_name: str) -> str:
 def frame_title(number: int, coordinates: "xr.Dataset") -> str:
     """Name a frame by its number and by what the series is counted in."""
     parts = [
-        f"{name} {coordinates[name].values.item():.4g} "
-        f"{coordinates[name].attrs.get('units', units)}"
-        for name, units in FRAME_COORDS.items()
-        if name in coordinates.coords
+        in_frame_units(coordinates, name) for name in FRAME_COORDS if name in coordinates.coords
     ]
     return f"Frame {number}" + "".join(f", {part}" for part in parts)
+
+
+def in_frame_units(one: "xr.Dataset | xr.DataArray", name: str) -> str:
+    """Write one of a frame's coordinates, such as its time, with its unit."""
+    coordinate = one.coords[name]
+    units = coordinate.attrs.get("units", FRAME_COORDS[name])
+    return f"{name} {coordinate.values.item():.4g} {'°' if units == 'deg' else units}"
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:

@@ -116,7 +116,7 @@ def test_the_threshold_is_said_and_marked_on_the_curves() -> None:
         {"cluster_count": ("threshold", [1, 4, 0]), "cover": ("threshold", [1.0, 0.8, 0.0])},
         coords={"threshold": [0.5, 0.9, 1.0]},
     )
-    figure = threshold_figure(curves, used=0.9, suggested=np.nan)
+    figure = threshold_figure(curves, used=0.9)
     for axes in figure.axes:
         marks = {line.get_label(): line for line in axes.lines if line.get_label()[0] != "_"}
         assert list(marks) == ["used: 0.900"]
