@@ -170,11 +170,18 @@ def run(recipe: str, store: str, settings: tuple[str, ...], **available: Any) ->
 @main.command()
 @STORE
 @click.option("--out", type=click.Path(path_type=Path), help="The page to write.")
-def report(store: str, out: Path | None) -> None:
-    """Write one page with pictures, parameters and provenance of STORE."""
+@click.option("--compare", metavar="FORMER",
+              help="A store of the same scan to show beside STORE.")  # fmt: skip
+def report(store: str, out: Path | None, compare: str | None) -> None:
+    r"""Write one page with pictures, warnings, parameters and provenance of STORE.
+
+    \b
+    daskstem report scan.zarr
+    daskstem report --compare former.zarr scan.zarr --out both.html
+    """
     from daskstem.run.report import write_report
 
-    click.echo(f"report: {write_report(store, out)}")
+    click.echo(f"report: {write_report(store, out, compare=compare)}")
 
 
 @main.command()

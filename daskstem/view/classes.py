@@ -121,6 +121,8 @@ def inertia_curve(classes: xr.Dataset, *, ax: Axes | None = None, title: str = "
         ax.plot(along, known / known[0], marker="o", markersize=3, label=f"k = {k}")
     ax.set(xlabel="iteration", ylabel="inertia, relative to the first")
     ax.legend(fontsize=7, frameon=False)
+    # it may fall by less than a thousandth: whole numbers read better than an offset
+    ax.ticklabel_format(axis="y", useOffset=False)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_title(title, fontsize=9)
     return plain(ax)

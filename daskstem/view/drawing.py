@@ -81,8 +81,12 @@ def draw_color_bar(ax: Axes, image: AxesImage, units: str) -> None:
     # and without a bar stay the same size.
     bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.025, 0.0, 0.045, 1.0)))
     bar.ax.tick_params(labelsize=7)
-    if units != "1":
-        bar.set_label(units, fontsize=8)
+    words = [] if units == "1" else [units]
+    if max(map(abs, image.get_clim())) >= 1e4:
+        # five digits would push the unit out of the picture
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}"))
+        words.insert(0, "10³")
+    bar.set_label(" ".join(words), fontsize=8)
 
 
 def bare(ax: Axes, title: str) -> Axes:

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from daskstem.schema import track_variables, variables
-from daskstem.schema.dims import CENTROID, FRAME, N_CLASSES, TRACK
+from daskstem.schema.dims import CENTROID, CLUSTER, FRAME, N_CLASSES, TRACK, Q
 from daskstem.view import pictures
 from daskstem.view.classes import (
     MOST_CLASSES,
@@ -21,13 +21,19 @@ from daskstem.view.classes import (
     inertia_curve,
     silhouette_curve,
 )
-from daskstem.view.content import CLASS_LABEL, N_ASSIGNED, TRUTH_LABEL, FrameContent
+from daskstem.view.content import (
+    CLASS_LABEL,
+    N_ASSIGNED,
+    SEED_PATTERN,
+    TRUTH_LABEL,
+    FrameContent,
+)
 from daskstem.view.curves import size_histogram, threshold_curve
 from daskstem.view.drawing import bare, draw_image, plain, scaling
 from daskstem.view.events import lineage
 from daskstem.view.montages import montage, montage_size
 from daskstem.view.palette import BACKGROUND
-from daskstem.view.scale import scan_grid
+from daskstem.view.scale import PixelGrid, scan_grid
 from daskstem.view.tracks import MOST_LINES, drift_curve, frame_axis, growth_curves, track_map
 
 _COLORS: Final = 256
@@ -60,7 +66,7 @@ def png(figure: Figure, *, dpi: int) -> bytes:
 
 def map_figure(frame: FrameContent, name: str) -> Figure:
     """Draw one of a frame's maps, or the clusters' outlines over the dark field."""
-    figure, axes = _map_axes(frame)
+    figure, axes = map_axes(scan_grid(frame.maps))
     if name == variables.label.name:
         pictures.label_map(frame.maps[name], ax=axes)
     elif name == TRUTH_LABEL:
@@ -77,7 +83,7 @@ def map_figure(frame: FrameContent, name: str) -> Figure:
 
 def outlined_figure(frame: FrameContent, below: str) -> Figure:
     """Draw the clusters' outlines over one of the frame's maps, in gray."""
-    figure, axes = _map_axes(frame)
+    figure, axes = map_axes(scan_grid(frame.maps))
     pictures.scan_map(frame.maps[below], ax=axes, cmap="gray")
     # A thousand clusters outlined as boldly as ten would hide the map below.
     count = np.unique(frame.maps[variables.label.name]).size
@@ -86,9 +92,8 @@ def outlined_figure(frame: FrameContent, below: str) -> Figure:
     return figure
 
 
-def _map_axes(frame: FrameContent) -> tuple[Figure, Axes]:
+def map_axes(grid: PixelGrid) -> tuple[Figure, Axes]:
     """Return a figure as high as the scan's shape wants, within what fits on a screen."""
-    grid = scan_grid(frame.maps)
     shape = min(max(grid.height / grid.width, 0.35), 2.0)
     figure = Figure(figsize=(_WIDTH, _MAP_SHARE * _WIDTH * shape / 0.98))
     # Fixed margins, not a layout engine: all maps of a frame come out equally large.
@@ -127,7 +132,7 @@ def growth_figure(per_frame: xr.Dataset, *, positions: int, position_area: float
     positions
         Probe positions in a frame.
     position_area
-        nm^2 of one of them; adds an axis in um^2.
+        nm^2 of one of them; adds an axis of the area.
     """
     figure = Figure(figsize=(11.2, 2.9), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -138,8 +143,10 @@ def growth_figure(per_frame: xr.Dataset, *, positions: int, position_area: float
     right.plot(along, 100 * per_frame[N_ASSIGNED] / positions, **_LINE)
     right.set_ylabel("covered by clusters (%)")
     if position_area:
-        ways = scaling(positions * position_area * 1e-6 / 100)
-        right.secondary_yaxis("right", functions=ways).set_ylabel("µm²")
+        field = positions * position_area
+        factor, units = (1e-6, "µm²") if field >= 1e6 else (1.0, "nm²")
+        ways = scaling(field * factor / 100)
+        right.secondary_yaxis("right", functions=ways).set_ylabel(units)
     for axes in (left, right):
         axes.set_xlabel(words)
         # From zero, with room above: a flat curve lies in the picture, not on its edge.
@@ -150,7 +157,7 @@ def growth_figure(per_frame: xr.Dataset, *, positions: int, position_area: float
 
 def track_figure(frame: FrameContent, colors: np.ndarray) -> Figure:
     """Draw a frame's tracks in the colors that they have in all frames."""
-    figure, axes = _map_axes(frame)
+    figure, axes = map_axes(scan_grid(frame.maps))
     track_map(frame.maps[TRACK], colors=colors, ax=axes)
     return figure
 
@@ -194,8 +201,13 @@ def lineage_figure(tracks: xr.Dataset, colors: np.ndarray) -> Figure:
     return figure
 
 
-def montage_figure(patterns: xr.DataArray, *, below: xr.DataArray | None = None) -> Figure:
-    """Draw patterns side by side, each above another of the same one."""
+def montage_figure(shown: xr.Dataset, *, seeds: bool = True) -> Figure:
+    """Draw clusters' mean patterns side by side, above the single patterns of their seeds."""
+    patterns = shown[variables.pattern.name]
+    patterns = patterns.drop_vars([name for name in patterns.coords if name not in Q])
+    named = (variables.cluster_label.name, variables.n_positions.name)
+    patterns = patterns.assign_coords({name: (CLUSTER, shown[name].values) for name in named})
+    below = shown[SEED_PATTERN] if seeds and SEED_PATTERN in shown else None
     figure, ax = _sheet(patterns, 1 if below is None else 2)
     montage(patterns, below=below, ax=ax)
     return figure

@@ -94,7 +94,8 @@ def in_frame_units(one: "xr.Dataset | xr.DataArray", name: str) -> str:
     """Write one of a frame's coordinates, such as its time, with its unit."""
     coordinate = one.coords[name]
     units = coordinate.attrs.get("units", FRAME_COORDS[name])
-    return f"{name} {coordinate.values.item():.4g} {'°' if units == 'deg' else units}"
+    units = "°" if units == "deg" else f" {units}"
+    return f"{name} {coordinate.values.item():.4g}{units}"
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:
@@ -122,24 +123,24 @@ def in_order_made(groups: Mapping[str, Mapping[Any, Any]]) -> dict[str, Mapping[
     return {name: groups[name] for name in sorted(groups, key=place)}
 
 
-def recipe_text(groups: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the recipe (TOML) that would make these groups again.
+def recipe_text(steps: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the recipe (TOML) that runs these steps again.
 
     Parameters
     ----------
-    groups
-        Attributes of the groups, by name, in the order they were made.
+    steps
+        Parameters of the steps, by name, in order.
     """
-    tables = []
-    for name, attrs in groups.items():
-        lines = [f"[{attrs.get('step', name)}]"]
-        # TOML has no word for "absent": a parameter that is None is left to its default.
-        lines += [
-            f"{key} = {toml_value(value)}"
-            for key, value in as_mapping(attrs.get("parameters")).items()
-            if value is not None
-        ]
-        tables.append("\n".join(lines))
+    # TOML has no word for "absent": a parameter that is None is left to its default.
+    tables = [
+        "\n".join(
+            [
+                f"[{name}]",
+                *(f"{k} = {toml_value(v)}" for k, v in parameters.items() if v is not None),
+            ]
+        )
+        for name, parameters in steps.items()
+    ]
     return "\n\n".join(tables)
 
 

@@ -59,7 +59,7 @@ def test_of_many_frames_some_are_chosen_evenly_with_both_ends_and_their_coordina
     tilted = patterns(41, FRAME, tilt=np.linspace(-10, 10, 41))
     tilted.coords["tilt"].attrs["units"] = "deg"
     titles = [one.get_title() for one in montage(tilted, most=5).child_axes]
-    assert titles == ["tilt -10 °", "tilt -5 °", "tilt 0 °", "tilt 5 °", "tilt 10 °"]
+    assert titles == ["tilt -10°", "tilt -5°", "tilt 0°", "tilt 5°", "tilt 10°"]
 
 
 def test_patterns_keep_their_shape_and_do_not_overlap():
