@@ -32,10 +32,10 @@ table.provenance td { font-family: ui-monospace, "DejaVu Sans Mono", monospace;
   font-size: .78rem; }
 table.provenance td:nth-child(4) { white-space: nowrap; }
 table.provenance td:nth-child(3) { overflow-wrap: anywhere; }
-table.sortable button { all: unset; cursor: pointer; font: inherit; }
-table.sortable button:focus-visible { outline: 2px solid #1b4f9c; outline-offset: 2px; }
-table.sortable th[aria-sort="ascending"] button::after { content: " \25B2"; font-size: .7em; }
-table.sortable th[aria-sort="descending"] button::after { content: " \25BC"; font-size: .7em; }
+table.sortable .by { cursor: pointer; }
+table.sortable .by:focus-visible { outline: 2px solid #1b4f9c; outline-offset: 2px; }
+table.sortable th[aria-sort="ascending"] .by::after { content: " \25B2"; font-size: .7em; }
+table.sortable th[aria-sort="descending"] .by::after { content: " \25BC"; font-size: .7em; }
 table.sortable td { vertical-align: middle; }
 table.sortable img { display: block; width: 48px; height: auto; image-rendering: pixelated; }
 .caution { border-left: 4px solid #a35200; background: #fdf5ec; padding: .45em .9em;
@@ -55,7 +55,6 @@ table.sortable img { display: block; width: 48px; height: auto; image-rendering:
 .opening table { width: 100%; margin: 0; font-size: .92rem; }
 .pictures { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 18px 22px;
   align-items: start; }
-.beside { display: grid; grid-template-columns: minmax(0, 2fr) minmax(0, 1fr); gap: 22px; }
 .legend .key { white-space: nowrap; margin-right: 1.1em; }
 .legend i { display: inline-block; width: .95em; height: .95em; margin-right: .4em;
   vertical-align: -.1em; border: 1px solid #1d2026; print-color-adjust: exact; }
@@ -68,7 +67,7 @@ figcaption b { color: #1d2026; }
 pre { background: #f4f5f7; padding: .8em 1em; font-size: .82rem; line-height: 1.4;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 @media screen and (max-width: 760px) {
-  .pictures, .beside, .opening, .step .told, .step .told .pictures { grid-template-columns: 1fr; }
+  .pictures, .opening, .step .told, .step .told .pictures { grid-template-columns: 1fr; }
 }
 @media print {
   @page { size: A4; margin: 14mm 12mm; }
@@ -77,17 +76,16 @@ pre { background: #f4f5f7; padding: .8em 1em; font-size: .82rem; line-height: 1.
   table.numbers { font-size: 7.5pt; }
   .opening { grid-template-columns: 1fr; gap: 10px; }
   .scroll { max-height: none; overflow: visible; border: 0; }
-  .scroll thead th { position: static; }
+  .scroll thead th { position: static; box-shadow: none; }
   thead { display: table-header-group; }
   html { font-size: 9pt; }
   body { font-size: 10pt; max-width: none; padding: 0; }
-  .beside { display: block; }
-  .beside figure { width: 45%; }
   table.provenance td:nth-child(4) { white-space: normal; overflow-wrap: anywhere; }
   table.provenance td:nth-child(3) { min-width: 18em; }
-  h2 { break-after: avoid; }
-  section.frame { break-before: page; }
-  tr, pre, p { break-inside: avoid; }
+  h2, h3 { break-after: avoid; }
+  section.frame, .told, tr, p { break-inside: avoid; }
+  .step { padding: .5em 0 .6em; }
+  .step .told, .pictures { gap: 10px 14px; }
 }
 """
 
@@ -97,11 +95,13 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const head = [...table.tHead.rows[0].cells];
   head.forEach((th, column) => {
     if (!table.tBodies[0].rows[0]?.cells[column].dataset.v) return;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = th.textContent;
-    th.replaceChildren(button);
-    button.addEventListener("click", () => {
+    const by = document.createElement("span");
+    by.className = "by";
+    by.tabIndex = 0;
+    by.setAttribute("role", "button");
+    by.textContent = th.textContent;
+    th.replaceChildren(by);
+    const sort = () => {
       const down = th.getAttribute("aria-sort") !== "descending";
       head.forEach(other => other.removeAttribute("aria-sort"));
       th.setAttribute("aria-sort", down ? "descending" : "ascending");
@@ -109,6 +109,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const rows = [...table.tBodies[0].rows];
       rows.sort((a, b) => down ? key(b) - key(a) : key(a) - key(b));
       table.tBodies[0].append(...rows);
+    };
+    by.addEventListener("click", sort);
+    by.addEventListener("keydown", event => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); sort(); }
     });
   });
 }
@@ -225,11 +229,6 @@ def picture(
 def gallery(pictures: Iterable[str]) -> str:
     """Return pictures side by side, three in a row on a screen and on paper."""
     return f'<div class="pictures">{"".join(pictures)}</div>'
-
-
-def beside(wide: str, narrow: str) -> str:
-    """Return two things side by side, the first twice as wide."""
-    return f'<div class="beside"><div>{wide}</div>{narrow}</div>'
 
 
 def opening(paragraphs: Iterable[str], table_of_facts: str) -> str:

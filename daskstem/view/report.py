@@ -160,7 +160,7 @@ def _provenance(content: ReportContent) -> str:
             str(attrs.get("step", name)),
             name,
             parameters_text(attrs.get("parameters")) or "none",
-            str(attrs.get("time", "")),
+            str(attrs.get("time", ""))[:16].replace("T", " "),
             str(attrs.get("host", "")),
             str(attrs.get("version", "")),
             str(attrs.get("key", "")),
@@ -168,7 +168,7 @@ def _provenance(content: ReportContent) -> str:
         ]
         for name, attrs in (("raw", content.raw.attrs), *content.groups.items())
     ]
-    header = ["Step", "Group", "Parameters", "Time", "Host", "Version", "Key", "Source"]
+    header = ["Step", "Group", "Parameters", "Time (UTC)", "Host", "Version", "Key", "Source"]
     return html.section(
         [
             html.heading(2, "Parameters and provenance"),
