@@ -12,6 +12,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
+from daskstem.blocks.native import native
 from daskstem.schema.source import BlockSource, Piece, Region
 
 Chunks = tuple[tuple[int, ...], ...]
@@ -56,6 +57,16 @@ class PatternBlocks:
     def dependencies(self) -> list[da.Array]:
         """Lazy arrays that the tasks refer to."""
         return [] if self.source is not None else [self.array]
+
+    @property
+    def tasks_before(self) -> dict[Any, Any]:
+        """The tasks of those, for a graph that is put together by hand."""
+        return {} if self.source is not None else dict(self.array.dask)
+
+    @property
+    def indices(self) -> Iterator[tuple[int, ...]]:
+        """Numbers of every block along frame, scan_y and scan_x, in order."""
+        return np.ndindex(*map(len, self.chunks))
 
     def region(self, index: tuple[int, ...]) -> Region:
         """Return where a block lies along frame, scan_y and scan_x."""
@@ -106,5 +117,4 @@ def _on_block(function: PiecesFunction, region: Region, block: Any, *inputs: Any
 
 def _native(pieces: Iterator[Piece]) -> Iterator[Piece]:
     for where, values in pieces:
-        # compiled kernels know no other byte order
-        yield where, values.astype(values.dtype.newbyteorder("="), order="C", copy=False)
+        yield where, native(values)

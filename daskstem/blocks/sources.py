@@ -10,10 +10,9 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-from daskstem.blocks.pieces import pattern_blocks
-from daskstem.blocks.pieces import source_of as source_of
-from daskstem.schema.source import BlockSource as BlockSource
-from daskstem.schema.source import Piece, Region
+from daskstem.blocks.native import native
+from daskstem.blocks.pieces import pattern_blocks, source_of
+from daskstem.schema.source import BlockSource, Piece, Region
 
 PatternFunction = Callable[..., np.ndarray]
 """``function(patterns, region, *maps, *wholes)``, all for one block of the scan."""
@@ -234,7 +233,7 @@ def _map_blocks(
         for side in wholes
     ]
     graph: dict[Any, Any] = {}
-    for index in np.ndindex(*map(len, blocks.chunks)):
+    for index in blocks.indices:
         sides: list[Any] = [(side.name, *index) for side in cut]
         sides += [(side.name, index[0], *(0,) * (side.ndim - 1)) for side in gathered]
         mapped = partial(_map_pieces, function, blocks.region(index), len(cut), lengths, dtype)
@@ -267,13 +266,7 @@ def _map_pieces(
 
 
 def _on_region(function: PatternFunction, region: Region, patterns: Any, *sides: Any) -> Any:
-    return function(_native(patterns), region, *map(_native, sides))
-
-
-def _native(block: Any) -> np.ndarray:
-    # compiled kernels know no other byte order, and want no stride
-    values = np.asarray(block)
-    return values.astype(values.dtype.newbyteorder("="), order="C", copy=False)
+    return function(native(patterns), region, *map(native, sides))
 
 
 def _side_source(side: da.Array | np.ndarray) -> BlockSource | None:

@@ -8,7 +8,8 @@ import dask.array as da
 import numpy as np
 from dask.base import tokenize
 
-from daskstem.blocks.sources import ViewSource, source_of
+from daskstem.blocks.pieces import source_of
+from daskstem.blocks.sources import ViewSource
 from daskstem.schema.source import BlockSource, Piece, Region
 
 Binning = Callable[[np.ndarray], np.ndarray]

@@ -4,7 +4,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from daskstem.blocks.sources import source_of
+from daskstem.blocks.pieces import source_of
 from daskstem.blocks.views import bin_patterns, crop_patterns
 from tests.stored import stored
 
