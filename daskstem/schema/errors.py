@@ -7,3 +7,8 @@ class InputError(ValueError):
     The command line prints it as one line and exits with code 2; every other exception
     is a defect of the program and keeps its traceback.
     """
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an exception says, or its name if it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
