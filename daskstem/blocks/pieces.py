@@ -13,6 +13,7 @@ import dask.array as da
 import numpy as np
 
 from daskstem.blocks.native import native
+from daskstem.blocks.slices import sliced_source
 from daskstem.schema.source import BlockSource, Piece, Region
 
 Chunks = tuple[tuple[int, ...], ...]
@@ -21,15 +22,15 @@ PiecesFunction = Callable[..., Any]
 
 
 def source_of(array: da.Array) -> BlockSource | None:
-    """Return what ``array`` is an untouched view of, or None if it is a computed array.
+    """Return what ``array`` is a view of, whole or a box of it, or None if it is computed.
 
     Dask keeps the object given to ``from_array`` in a task of its own, named after the
-    array; any operation, slicing included, makes an array of another name, so an array
-    whose name still has that task is the stored one, element by element.
+    array; any operation makes an array of another name, so an array whose name still has that
+    task is the stored one, element by element. Of operations only indexing leaves a source.
     """
     layer = array.dask.layers.get(f"original-{array.name}")
     if layer is None:
-        return None
+        return sliced_source(array)
     original = layer[f"original-{array.name}"]
     original = getattr(original, "value", original)
     return original if hasattr(original, "pieces") else None

@@ -12,51 +12,11 @@ from dask.highlevelgraph import HighLevelGraph
 
 from daskstem.blocks.native import native
 from daskstem.blocks.pieces import pattern_blocks, source_of
+from daskstem.blocks.viewing import ViewSource
 from daskstem.schema.source import BlockSource, Piece, Region
 
 PatternFunction = Callable[..., np.ndarray]
 """``function(patterns, region, *maps, *wholes)``, all for one block of the scan."""
-
-
-class ViewSource:
-    """What all views of a source share: Dask may index them, and ``read`` does the work."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    token: str
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions."""
-        return len(self.shape)
-
-    def read(self, region: Region) -> np.ndarray:
-        """Return the values of a region given by slices with explicit bounds."""
-        raise NotImplementedError
-
-    def pieces(self, region: Region) -> Iterator[Piece]:
-        """Yield the region as one piece."""
-        yield region, self.read(region)
-
-    def __getitem__(self, key: Region) -> np.ndarray:
-        """Read one block, as Dask asks for it."""
-        region = tuple(slice(*k.indices(n)) for k, n in zip(key, self.shape, strict=True))
-        return self.read(tuple(slice(s.start, s.stop) for s in region))
-
-    def __dask_tokenize__(self) -> Any:
-        """Identify the content."""
-        return self.token
-
-    def lazy(self, chunks: tuple[tuple[int, ...], ...], name: str) -> da.Array:
-        """Return a Dask array of the view that ``source_of`` recognises."""
-        return da.from_array(
-            self,
-            chunks=chunks,
-            name=f"{name}-{self.token}",
-            asarray=False,
-            fancy=False,
-            meta=np.empty((0,) * self.ndim, self.dtype),
-        )
 
 
 @dataclass(frozen=True, eq=False)
