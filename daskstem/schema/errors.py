@@ -15,3 +15,8 @@ class MissingVariableError(InputError):
     def __init__(self, message: str, made_by: str) -> None:
         super().__init__(message)
         self.made_by = made_by
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an exception says, or its name if it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
