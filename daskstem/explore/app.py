@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 from bokeh.events import DocumentReady, MouseMove, Pan, PanEnd, PanStart, SelectionGeometry, Tap
-from bokeh.models import ColumnDataSource, CustomJS, Span
+from bokeh.models import ColumnDataSource, CustomJS
 
 from daskstem.explore import figures
 from daskstem.explore.choices import (
@@ -35,7 +35,7 @@ from daskstem.explore.state import Screen
 from daskstem.explore.wording import screen_recipe
 from daskstem.kernels.hierarchy import size_bins
 from daskstem.schema import variables
-from daskstem.schema.dims import THRESHOLD, Q
+from daskstem.schema.dims import Q
 from daskstem.schema.provenance import digest
 from daskstem.view.scale import PixelGrid, detector_grid, scan_grid, unit_text
 from daskstem.view.wording import bytes_text, counted
@@ -70,22 +70,17 @@ class Page:
         self._session = Session(series, setting.patterns, self._screen, document)
         self._scan_picture = figures.scan_picture(scan_grid(series.seen))
         self._pattern_picture = figures.pattern_picture(detector_grid(series.seen))
-        bins = size_bins(int(np.prod(series.scan)))
-        curve = ColumnDataSource({THRESHOLD: [], "count": []})
-        line = Span(location=self._screen.threshold, dimension="height", line_color="#c03030")
-        bars = ColumnDataSource({"left": [], "right": [], "top": []})
+        counts = figures.Counts.empty(size_bins(int(np.prod(series.scan))))
         table = ColumnDataSource({name: [] for name, _, _ in COLUMNS})
         self._roots = (
             self._scan_picture.plot,
             self._pattern_picture.plot,
-            figures.threshold_curve(curve, line),
-            figures.size_bars(bars, bins),
+            counts.curve,
+            counts.sizes,
             figures.cluster_list(table, COLUMNS),
         )
         marks = self._scan_picture.marks
-        self._scan = ScanView(
-            self._session, self._scan_picture, (curve, line), bars, self._scan_drawn
-        )
+        self._scan = ScanView(self._session, self._scan_picture, counts, self._scan_drawn)
         self._pattern = PatternView(
             self._session, self._pattern_picture, marks["region"], lambda: self._scan.clusters
         )
@@ -100,8 +95,6 @@ class Page:
         document.title = f"{session.series.name} – daskstem"
         document.template = _text("page.html")
         document.template_variables["page"] = _page_texts(session.series)
-        for root in self._roots:
-            document.add_root(root)
         document.js_on_event(DocumentReady, self._start())
         self._forward(self._scan_picture.plot, {MouseMove: "scanMove", Tap: "scanTap"})
         self._forward(
@@ -109,6 +102,9 @@ class Page:
             {PanStart: "patternPanStart", Pan: "patternPan", PanEnd: "patternPanEnd"},
         )
         self._scan_picture.plot.on_event(SelectionGeometry, self._region_drawn)
+        # what listens to events must do so before it is part of the document
+        for root in self._roots:
+            document.add_root(root)
         self._screen.on_change("asked", self._asked)
         document.on_session_destroyed(lambda _: session.close())
         self._scan.refresh()

@@ -54,19 +54,19 @@ class Choice:
 IMAGES: Final = (
     Choice("bright_field", "virtual bright field", variables.bright_field, "number"),
     Choice("dark_field", "virtual dark field", variables.dark_field, "number"),
-    Choice(DRAWN, "virtual image of the drawn detector", None, "number"),
+    Choice(DRAWN, "drawn detector", None, "number"),
     Choice("mean_similarity", "mean similarity", variables.mean_similarity, "number"),
 )
 REGIONS: Final = (
-    Choice("mask", "mask of the specimen", variables.mask, "flag"),
-    Choice(LABEL, "clusters, as stored", variables.label, "cluster"),
-    Choice(CUT, "clusters at the threshold", variables.rank, "cluster"),
+    Choice("mask", "specimen mask", variables.mask, "flag"),
+    Choice(LABEL, "clusters, stored", variables.label, "cluster"),
+    Choice(CUT, "clusters at threshold", variables.rank, "cluster"),
     Choice(CLASS, "K-means class", variables.class_label, "class"),
     Choice(TRACK, "track", track_variables.track, "track"),
 )
 QUALITY: Final = (
     Choice(FLAT, "flat patterns", variables.similarity, "flag"),
-    Choice(SATURATED, "saturated pixels in the pattern", None, "number"),
+    Choice(SATURATED, "saturated pixels", None, "number"),
     Choice(OUTSIDE, "outside the mask", variables.mask, "flag"),
 )
 CHOICES: Final = {choice.key: choice for choice in (*IMAGES, *REGIONS, *QUALITY)}

@@ -34,6 +34,7 @@ PALETTES: Final = {
 }  # fmt: skip
 """Perceptually uniform maps, from dark to bright."""
 _STAGE: Final = "#16161a"
+_DARK_TOOLBAR: Final = ":host { background: #2a2a30; --icon-color: #d8d8de; }"
 _LINE: Final = "#ffffff"
 _PICKED: Final = "#ffe14d"
 
@@ -110,8 +111,7 @@ def pattern_picture(grid: PixelGrid) -> Picture:
     return picture
 
 
-def small_figure(name: str, x_label: str, y_label: str, **given: Any) -> Any:
-    """Return a small empty figure with axes."""
+def _small_figure(name: str, x_label: str, y_label: str, **given: Any) -> Any:
     plot = figure(name=name, sizing_mode="stretch_both", toolbar_location=None, tools="",
                   min_border=2, outline_line_color=None, **given)  # fmt: skip
     for axis, text in ((plot.xaxis, x_label), (plot.yaxis, y_label)):
@@ -124,23 +124,57 @@ def small_figure(name: str, x_label: str, y_label: str, **given: Any) -> Any:
     return plot
 
 
-def threshold_curve(curve: ColumnDataSource, line: Span) -> Any:
-    """Return the number of clusters against the threshold, with the chosen one."""
-    plot = small_figure("curve", THRESHOLD, "clusters")
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """How many clusters there are: against the threshold, and of each size.
+
+    Attributes
+    ----------
+    curve, sizes
+        The two figures.
+    """
+
+    curve: Any
+    sizes: Any
+    _curve: ColumnDataSource
+    _line: Span
+    _bars: ColumnDataSource
+
+    @classmethod
+    def empty(cls, n_bins: int) -> "Counts":
+        """Return empty figures; sizes fall into ``n_bins`` powers of two."""
+        curve = ColumnDataSource({THRESHOLD: [], "count": []}, name="curve_line")
+        bars = ColumnDataSource({"left": [], "right": [], "top": []}, name="size_bars")
+        line = Span(location=0, dimension="height", line_color="#c03030")
+        figures = _threshold_curve(curve, line), _size_bars(bars, n_bins)
+        return cls(*figures, curve, line, bars)
+
+    def show(
+        self, sizes: np.ndarray, curve: tuple[np.ndarray, np.ndarray], threshold: float
+    ) -> None:
+        """Show a histogram, a curve, and where on it the chosen threshold lies."""
+        bins = np.arange(len(sizes))
+        self._bars.data = {"left": bins, "right": bins + 1, "top": sizes}
+        self._curve.data = {THRESHOLD: curve[0], "count": curve[1]}
+        self._line.location = threshold
+        for figure_, counts in ((self.curve, curve[1]), (self.sizes, sizes)):
+            figure_.y_range.end = 1.08 * max(1, int(counts.max(initial=0)))
+
+
+def _threshold_curve(curve: ColumnDataSource, line: Span) -> Any:
+    plot = _small_figure("curve", THRESHOLD, "clusters", x_range=(-0.02, 1.02), y_range=(0, 1))
     plot.line(THRESHOLD, "count", source=curve, line_color="#44679f", line_width=1.5)
     plot.add_layout(line)
-    plot.y_range.start = 0
     return plot
 
 
-def size_bars(bars: ColumnDataSource, n_bins: int) -> Any:
-    """Return the histogram of cluster sizes, in powers of two."""
-    plot = small_figure("sizes", "positions per cluster", "clusters")
+def _size_bars(bars: ColumnDataSource, n_bins: int) -> Any:
+    ranges = {"x_range": (0, n_bins), "y_range": (0, 1)}
+    plot = _small_figure("sizes", "positions per cluster", "clusters", **ranges)
     plot.quad("left", "right", "top", 0, source=bars, fill_color="#44679f", line_color="white")
-    shown = list(range(0, n_bins, 2))
+    shown = list(range(0, n_bins, 3))
     plot.xaxis.ticker = FixedTicker(ticks=shown)
     plot.xaxis.major_label_overrides = {i: f"{2**i:,}" for i in shown}
-    plot.y_range.start = 0
     return plot
 
 
@@ -156,6 +190,7 @@ def cluster_list(source: ColumnDataSource, columns: Sequence[tuple[str, str, str
         index_position=None,
         sizing_mode="stretch_both",
         row_height=22,
+        reorderable=False,
         autosize_mode="fit_columns",
     )
 
@@ -178,14 +213,22 @@ def _picture(grid: PixelGrid, name: str) -> Picture:
     plot.add_tools(wheel, ResetTool())
     plot.toolbar.active_scroll = wheel
     plot.toolbar.logo = None
+    plot.toolbar.stylesheets = [_DARK_TOOLBAR]
     plot.axis.visible = False
     plot.grid.visible = False
     image = plot.image(
-        "image", source=_one_image(grid, np.uint8), x="x", y="y", dw="dw", dh="dh",
+        "image", name=f"{name}_image", source=_one_image(grid, np.uint8),
+        x="x", y="y", dw="dw", dh="dh",
         color_mapper=LinearColorMapper(palette=[MISSING, *Inferno256[1:]], low=0, high=255),
     )  # fmt: skip
     colors = plot.image_rgba(
-        "image", source=_one_image(grid, np.uint32), x="x", y="y", dw="dw", dh="dh"
+        "image",
+        name=f"{name}_colors",
+        source=_one_image(grid, np.uint32),
+        x="x",
+        y="y",
+        dw="dw",
+        dh="dh",
     )
     for renderer in (image, colors):
         renderer.nonselection_glyph = renderer.selection_glyph = None

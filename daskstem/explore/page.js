@@ -9,7 +9,6 @@ window.daskstemExplorer = (screen, sources) => {
   // --- requests: the next is sent when the last is answered, older ones in between are left out
   const waiting = {};
   const sent = {};
-  const log = [];
   const ask = (channel, patch) => {
     waiting[channel] = { ...waiting[channel], ...patch };
     send(channel);
@@ -23,6 +22,7 @@ window.daskstemExplorer = (screen, sources) => {
     screen.setv({ ...patch, asked: { ...screen.asked, [channel]: sent[channel] } });
   };
   screen.properties.answered.change.connect(() => Object.keys(waiting).forEach(send));
+  const wanted = (channel, name) => (waiting[channel] || {})[name] ?? screen[name];
 
   // --- controls
   const read = (control) => {
@@ -130,8 +130,6 @@ window.daskstemExplorer = (screen, sources) => {
     y = limit(y, 0, shape.scan[0] - 1);
     x = limit(x, 0, shape.scan[1] - 1);
     sources.cursor.data = { x: [x], y: [y] };
-    log.push({ y, x, at: performance.now() });
-    if (log.length > 1000) log.shift();
     ask("pattern", { y, x });
   };
   const position = () => [sources.cursor.data.y[0], sources.cursor.data.x[0]];
@@ -236,7 +234,7 @@ window.daskstemExplorer = (screen, sources) => {
     if (playing && done > played) setTimeout(next, 150);
     played = done;
   });
-  const frameBy = (change) => frameTo(((waiting.scan || {}).frame ?? screen.frame) + change);
+  const frameBy = (change) => frameTo(wanted("scan", "frame") + change);
 
   // --- panels and buttons
   const panel = (name) => {
@@ -269,11 +267,13 @@ window.daskstemExplorer = (screen, sources) => {
   });
 
   // --- keys
+  // with the mouse on a picture keys are meant for it, not for the control used last
+  all(".picture").forEach((picture) => picture.addEventListener("pointerenter", () => document.activeElement.blur()));
   const cycle = (name) => {
     const control = one(`[data-state="${name}"]`);
     const possible = [...control.options].filter((option) => !option.disabled).map((option) => option.value);
-    const value = possible[(possible.indexOf(screen[name]) + 1) % possible.length];
-    ask(control.dataset.channel, { [name]: value });
+    const { channel } = control.dataset;
+    ask(channel, { [name]: possible[(possible.indexOf(wanted(channel, name)) + 1) % possible.length] });
   };
   const step = (dy, dx) => (event) => {
     const far = event.shiftKey ? 10 : 1;
@@ -283,7 +283,9 @@ window.daskstemExplorer = (screen, sources) => {
   };
   const thresholdBy = (change) => () => {
     const slider = one('[data-state="threshold"]');
-    if (slider) choose("threshold", limit(Number((Number(slider.value) + change).toFixed(3)), Number(slider.min), 1), "scan");
+    if (!slider) return;
+    const changed = Number((wanted("scan", "threshold") + change).toFixed(3));
+    choose("threshold", limit(changed, Number(slider.min), 1), "scan");
   };
   const keys = {
     ArrowUp: step(-1, 0), ArrowDown: step(1, 0), ArrowLeft: step(0, -1), ArrowRight: step(0, 1),
@@ -306,5 +308,5 @@ window.daskstemExplorer = (screen, sources) => {
     action(event);
   });
 
-  return { ask, log, scanMove, scanTap, patternPanStart, patternPan, patternPanEnd, screen, sources };
+  return { ask, scanMove, scanTap, patternPanStart, patternPan, patternPanEnd, screen, sources };
 };

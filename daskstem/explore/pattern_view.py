@@ -23,9 +23,9 @@ from daskstem.view.wording import counted
 
 SOURCES: Final = (
     ("raw", "under the cursor", None),
-    ("filtered", "filtered, under the cursor", variables.weights),
+    ("filtered", "filtered", variables.weights),
     ("cluster", "mean of the cluster", variables.label),
-    ("region", "mean of the drawn region", None),
+    ("region", "mean of the region", None),
     ("mean", "mean of the frame", variables.mean_pattern),
     ("largest", "largest of the frame", variables.max_pattern),
 )
@@ -192,12 +192,11 @@ class PatternView:
         found, toned = drawn
         self._picture.show_shades(toned.image, "inferno")
         self._draw_marks(request)
-        tone = f"^{request.exponent:g}" if request.tone == "power" else request.tone
         growing = "" if found.share == 1 else f" ({found.share:.0%})"
         self._session.tell(
             pattern_title=f"{found.title}{growing}: {_sum_text(found.values)}",
             pattern_palette="inferno",
-            pattern_range=f"{toned.low:.4g} … {toned.high:.4g} counts, {tone}",
+            pattern_range=f"{toned.low:.4g} … {toned.high:.4g} counts",
             place=self._place_text(request),
             message="",
         )

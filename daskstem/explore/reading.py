@@ -1,10 +1,11 @@
 """Readings of a whole frame, block by block on threads or workers, seen as they grow."""
 
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 import dask.array as da
@@ -53,6 +54,42 @@ class ComputedSource:
 
 
 @dataclass(frozen=True, eq=False)
+class Readers:
+    """Who reads blocks, and how many of them at once.
+
+    Attributes
+    ----------
+    executor
+        Takes a function and its argument.
+    n_threads
+        How many it works on at once.
+    """
+
+    executor: Executor
+    n_threads: int
+
+    def each(self, function: Callable[[Any], Any], inputs: Iterable[Any]) -> Iterator[Any]:
+        """Yield results as they come; what has not begun when the caller stops never does.
+
+        Few are handed over in advance, so that two readings at once share the threads.
+        """
+        left = iter(inputs)
+        running: set[Future[Any]] = set()
+        try:
+            while True:
+                ahead = 2 * self.n_threads - len(running)
+                running |= {self.executor.submit(function, one) for one in islice(left, ahead)}
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+@dataclass(frozen=True, eq=False)
 class Patterns:
     """Patterns (frame, scan_y, scan_x, q_y, q_x), and who reads many of them at once.
 
@@ -62,16 +99,18 @@ class Patterns:
         Where they are read.
     blocks
         Sizes along scan_y and scan_x of what one task reads.
-    executor
+    readers
         Threads of this process, or the workers of a Dask cluster.
     """
 
     source: BlockSource
     blocks: tuple[tuple[int, ...], tuple[int, ...]]
-    executor: Executor
+    readers: "Readers"
 
     @classmethod
-    def of(cls, array: da.Array, threads: Executor, workers: Executor | None = None) -> "Patterns":
+    def of(
+        cls, array: da.Array, threads: "Readers", workers: "Readers | None" = None
+    ) -> "Patterns":
         """Look at an array; workers read what is stored, not what a graph would compute."""
         source = source_of(array)
         blocks = (array.chunks[1], array.chunks[2])
@@ -167,12 +206,12 @@ def growing_image(patterns: Patterns, frame: int, measure: Measure) -> Iterator[
     stride = coarse_stride(patterns)
     if stride > 1:
         sample = partial(sampled_block, patterns.source, measure=measure, stride=stride)
-        for region, cells in _finished(patterns.executor, sample, regions):
+        for region, cells in patterns.readers.each(sample, regions):
             values[region[1:3]] = cells
         yield Image(values.copy(), 0.0)
     shown = time.monotonic()
     whole = partial(measured_block, patterns.source, measure=measure)
-    found = _finished(patterns.executor, whole, regions)
+    found = patterns.readers.each(whole, regions)
     for done, (region, block) in enumerate(found, start=1):
         values[region[1:3]] = block
         if done == len(regions) or time.monotonic() - shown > _EVERY_S:
@@ -203,7 +242,7 @@ def growing_means(
         if (groups[region[1:3]] >= 0).any()
     ]
     shown = time.monotonic()
-    found = _finished(patterns.executor, partial(summed_block, patterns.source), wanted)
+    found = patterns.readers.each(partial(summed_block, patterns.source), wanted)
     for done, (present, part, number) in enumerate(found, start=1):
         sums[present] += part.reshape(-1, *q_shape)
         counts[present] += number
@@ -270,19 +309,6 @@ def summed_block(
         flat = values.reshape(-1, values.shape[3] * values.shape[4])
         add_to_groups(flat, row_of[y, x].ravel(), sums)
     return present, sums, number
-
-
-def _finished(
-    executor: Executor, function: Callable[[Any], Any], inputs: list[Any]
-) -> Iterator[Any]:
-    """Yield results as they come; what has not begun when the caller stops never does."""
-    futures: list[Future[Any]] = [executor.submit(function, one) for one in inputs]
-    try:
-        for future in as_completed(futures):
-            yield future.result()
-    finally:
-        for future in futures:
-            future.cancel()
 
 
 def _spans(sizes: tuple[int, ...]) -> list[slice]:

@@ -6,11 +6,10 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Span
 
 from daskstem.explore.choices import CHOICES, CUT, DRAWN, LABEL, SATURATED, TRACK
 from daskstem.explore.cutting import Clusters, cut_clusters, size_histogram
-from daskstem.explore.figures import Picture
+from daskstem.explore.figures import Counts, Picture
 from daskstem.explore.painting import edges, packed, painted
 from daskstem.explore.reading import CountFrom, DetectorSum, Measure, growing_image
 from daskstem.explore.session import Session
@@ -90,14 +89,12 @@ class ScanView:
         self,
         session: Session,
         picture: Picture,
-        curve: tuple[ColumnDataSource, Span],
-        bars: ColumnDataSource,
+        counts: Counts,
         changed: Callable[[], None],
     ) -> None:
         self._session = session
         self._picture = picture
-        self._curve, self._line = curve
-        self._bars = bars
+        self._counts = counts
         self._changed = changed
         self._latest = session.latest("scan", "scan", "detector")
         self._images: dict[object, np.ndarray] = {}
@@ -242,10 +239,7 @@ class ScanView:
             self._picture.show_colors(drawing.colors)
         x, y = drawing.outline
         self._picture.marks["outline"].data = {"x": x, "y": y}
-        bins = np.arange(len(drawing.sizes))
-        self._bars.data = {"left": bins, "right": bins + 1, "top": drawing.sizes}
-        self._curve.data = {THRESHOLD: drawing.curve[0], "count": drawing.curve[1]}
-        self._line.location = request.threshold
+        self._counts.show(drawing.sizes, drawing.curve, request.threshold)
         session.tell(
             frame=session.series.frame_text(request.frame),
             scan_palette=palette,

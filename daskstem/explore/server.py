@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from bokeh.application.handlers.function import FunctionHandler
 from bokeh.server.server import Server
 
 from daskstem.explore.app import Setting, open_page
-from daskstem.explore.reading import Patterns
+from daskstem.explore.reading import Patterns, Readers
 from daskstem.explore.series import Series
 from daskstem.io.store import open_series
 from daskstem.schema.errors import InputError
@@ -111,8 +111,8 @@ def explore(
     if not folder.is_dir():
         raise InputError(f"no folder {folder} to export to; create it or choose another")
     series = Series.of(tree, name=str(called))
-    workers: Executor | None = None if client is None else client.get_executor(pure=False)
-    patterns = Patterns.of(series.patterns, ThreadPoolExecutor(_cores()), workers)
+    threads = Readers(ThreadPoolExecutor(_cores(), thread_name_prefix="explore-read"), _cores())
+    patterns = Patterns.of(series.patterns, threads, None if client is None else _workers(client))
     setting = Setting(series, patterns, folder.resolve())
     server = _server(partial(open_page, setting), port, origins)
     server.start()
@@ -136,6 +136,11 @@ def _server(fill: Callable[[Any], None], port: int, origins: Sequence[str]) -> S
         raise InputError(
             f"port {port} is taken ({error.strerror}); choose another, or 0 for a free one"
         ) from error
+
+
+def _workers(client: Any) -> Readers:
+    threads = sum(client.nthreads().values())
+    return Readers(client.get_executor(pure=False), max(1, threads))
 
 
 def _free_port() -> int:
