@@ -1,7 +1,7 @@
 """One page: pictures, controls and the threads behind them, put together."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -53,6 +53,13 @@ class Setting:
     series: Series
     patterns: Patterns
     export_folder: Path
+    sessions: list[Session] = field(default_factory=list)
+
+    def close(self) -> None:
+        """End what works for the pages."""
+        for session in self.sessions:
+            session.close()
+        self.patterns.readers.executor.shutdown(wait=False, cancel_futures=True)
 
 
 def open_page(setting: Setting, document: Any) -> None:
@@ -106,9 +113,14 @@ class Page:
         for root in self._roots:
             document.add_root(root)
         self._screen.on_change("asked", self._asked)
-        document.on_session_destroyed(lambda _: session.close())
+        document.on_session_destroyed(self._closed)
+        self._setting.sessions.append(session)
         self._scan.refresh()
         self._pattern.refresh()
+
+    def _closed(self, _context: Any) -> None:
+        self._setting.sessions.remove(self._session)
+        self._session.close()
 
     def _asked(self, _attr: str, _old: Any, new: Mapping[str, int]) -> None:
         actions: dict[str, Callable[[], None]] = {

@@ -98,3 +98,12 @@ def size_histogram(sizes: np.ndarray, n_positions: int) -> np.ndarray:
     # the exponent of a whole number's float is that of its highest bit, one too many
     bins = np.frexp(np.asarray(sizes, np.float64))[1] - 1
     return np.bincount(bins, minlength=size_bins(n_positions))
+
+
+def warm_up() -> None:
+    """Load the compiled kernels, so that the first answers come as soon as the others."""
+    pair = np.zeros((1, 2), np.int32)
+    similarity = np.full((1, 2, len(NEIGHBORS)), np.nan, np.float32)
+    tree = Tree(pair[0, :1], pair[0, 1:], np.ones(1, np.float32), np.array([[0, 1]], np.int32))
+    clusters = cut_clusters(tree, np.ones((1, 2), np.float32), 0.5, 1)
+    borders(clusters, similarity, 0)

@@ -69,6 +69,9 @@ class Latest:
         except InputError as error:
             self._deliver(partial(self._failed, " ".join(str(error).split())))
         except Exception as error:
+            if number != self._newest:
+                # the page is closed, or nobody waits for it any more
+                return
             _LOG.exception("the explorer could not do what was asked")
             self._deliver(partial(self._failed, f"{type(error).__name__}: {error}"))
 

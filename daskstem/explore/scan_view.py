@@ -12,12 +12,13 @@ from daskstem.explore.cutting import Clusters, cut_clusters, size_histogram
 from daskstem.explore.figures import Counts, Picture
 from daskstem.explore.painting import edges, packed, painted
 from daskstem.explore.reading import CountFrom, DetectorSum, Measure, growing_image
+from daskstem.explore.series import frame_values
 from daskstem.explore.session import Session
 from daskstem.explore.tones import Shades, shades
 from daskstem.kernels.hierarchy import Tree
 from daskstem.kernels.similarity import annulus
 from daskstem.schema import variables
-from daskstem.schema.dims import FRAME, THRESHOLD
+from daskstem.schema.dims import THRESHOLD
 from daskstem.schema.errors import InputError
 from daskstem.steps.registry import STEPS
 from daskstem.view.palette import BACKGROUND, colors_through
@@ -225,8 +226,7 @@ class ScanView:
         ds = self._session.series.groups.get(STEPS["hierarchy"].group)
         if ds is None or variables.cluster_count.name not in ds:
             return np.empty(0), np.empty(0)
-        count = ds[variables.cluster_count.name].isel({FRAME: frame}).values
-        return ds[THRESHOLD].values, count
+        return ds[THRESHOLD].values, frame_values(ds[variables.cluster_count.name], frame)
 
     def _draw(self, drawing: Drawing) -> None:
         session, request = self._session, drawing.request

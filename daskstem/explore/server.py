@@ -14,6 +14,7 @@ from bokeh.application import Application
 from bokeh.application.handlers.function import FunctionHandler
 from bokeh.server.server import Server
 
+from daskstem.explore import cutting, reading
 from daskstem.explore.app import Setting, open_page
 from daskstem.explore.reading import Patterns, Readers
 from daskstem.explore.series import Series
@@ -37,11 +38,13 @@ class Explorer:
 
     address: str
     server: Any
+    setting: Setting
 
     def stop(self) -> None:
         """End the server; its pages no longer answer."""
         self.server.stop()
         self.server.unlisten()
+        self.setting.close()
 
     def _repr_html_(self) -> str:
         return (
@@ -116,7 +119,9 @@ def explore(
     setting = Setting(series, patterns, folder.resolve())
     server = _server(partial(open_page, setting), port, origins)
     server.start()
-    return Explorer(f"http://{LOCALHOST}:{server.port}/", server)
+    for warm_up in (reading.warm_up, cutting.warm_up):
+        threads.executor.submit(warm_up)
+    return Explorer(f"http://{LOCALHOST}:{server.port}/", server, setting)
 
 
 def _server(fill: Callable[[Any], None], port: int, origins: Sequence[str]) -> Server:
