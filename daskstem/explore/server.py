@@ -126,32 +126,35 @@ def explore(
 
 def _server(fill: Callable[[Any], None], port: int, origins: Sequence[str]) -> Server:
     # the address is part of what the browser must have come from, so the port must be known
-    port = port or _free_port()
-    own = [f"{LOCALHOST}:{port}", f"localhost:{port}"]
-    try:
-        return Server(
-            {"/": Application(FunctionHandler(fill))},
-            address=LOCALHOST,
-            port=port,
-            allow_websocket_origin=[*own, *origins],
-            check_unused_sessions_milliseconds=2000,
-            unused_session_lifetime_milliseconds=5000,
-        )
-    except OSError as error:
-        raise InputError(
-            f"port {port} is taken ({error.strerror}); choose another, or 0 for a free one"
-        ) from error
+    port = _bindable(port)
+    return Server(
+        {"/": Application(FunctionHandler(fill))},
+        address=LOCALHOST,
+        port=port,
+        allow_websocket_origin=[f"{LOCALHOST}:{port}", f"localhost:{port}", *origins],
+        check_unused_sessions_milliseconds=2000,
+        unused_session_lifetime_milliseconds=5000,
+    )
+
+
+def _bindable(port: int) -> int:
+    """Return the port if it is free, or a free one for 0."""
+    with socket.socket() as probe:
+        # as the server does: a port that was in use a moment ago is free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOCALHOST, port))
+        except OSError as error:
+            raise InputError(
+                f"port {port} is taken ({error.strerror}); choose another with --port, or 0 for "
+                f"a free one"
+            ) from error
+        return int(probe.getsockname()[1])
 
 
 def _workers(client: Any) -> Readers:
     threads = sum(client.nthreads().values())
     return Readers(client.get_executor(pure=False), max(1, threads))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOCALHOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _cores() -> int:
