@@ -9,7 +9,8 @@ import pytest
 
 from daskstem.cli.main import main
 from daskstem.io.readers.registry import READERS
-from daskstem.run.recipe import read_recipe, recipe_names
+from daskstem.run.bundled import recipe_names
+from daskstem.run.recipe import read_recipe
 from daskstem.schema.dims import FRAME_COORDS
 from daskstem.schema.parameters import parameters_of
 from daskstem.steps.registry import STEPS

@@ -14,6 +14,7 @@ from daskstem.io.store import (
     open_group,
     remove_group,
 )
+from daskstem.io.writing import clear_partial
 from daskstem.run.recipe import Recipe, StepCall
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME
@@ -231,6 +232,14 @@ def _same_axis(ds: xr.Dataset, made: xr.Dataset, dim: str) -> bool:
 def same_history(root: zarr.Group, group: str, key: str) -> bool:
     """Whether the group was made by the same steps with the same parameters."""
     return group_attributes(root, group).get("key") == key
+
+
+def kept_group(root: zarr.Group, name: str, key: str) -> zarr.Group | None:
+    """Open a group to go on with, cleared of half-written files; None if it is to be made."""
+    found: Any = root[name] if same_history(root, name, key) else None
+    if found is not None:
+        clear_partial(found)
+    return found
 
 
 def _fusible(calls: tuple[StepCall, ...]) -> int:
