@@ -248,6 +248,30 @@ def report(store: str, out: Path | None, compare: str | None) -> None:
     ],
 )
 @STORE
+@click.option("--port", default=5006, show_default=True, help="Port to listen on; 0: a free one.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option("--scheduler", metavar="ADDRESS",
+              help="A running Dask scheduler whose workers read whole frames.")  # fmt: skip
+@click.option("--export-folder", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Where chosen clusters are written [default: here].")  # fmt: skip
+@click.option("--allow-origin", "origins", multiple=True, metavar="HOST:PORT",
+              help="Another address the browser uses, such as that of an SSH tunnel.")  # fmt: skip
+def explore(store: str, **given: Any) -> None:
+    r"""Look at STORE in the browser: maps, patterns, detectors, clusters at any threshold.
+
+    The page is served to this machine only. Ctrl-C ends it.
+
+    \b
+    daskstem explore scan.zarr
+    ssh -L 5006:localhost:5006 workstation daskstem explore scan.zarr --no-browser
+    """
+    from daskstem.cli.exploring import serve
+
+    serve(store, **given)
+
+
+@main.command()
+@STORE
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--to", type=click.Choice(["smv", "tiff", "mrc", "pets"]), required=True,
               help="smv for DIALS and XDS, pets for PETS.")  # fmt: skip
