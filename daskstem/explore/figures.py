@@ -103,8 +103,9 @@ def pattern_picture(grid: PixelGrid) -> Picture:
     plot.ellipse("x", "y", "width", "height", source=marks["mask"], fill_color=None,
                  line_color="#9fd8ff", line_dash="dotted", line_width=1.2)  # fmt: skip
     plot.scatter("x", "y", source=marks["bad"], marker="x", size=7, line_color="#4dff88")
-    plot.scatter("x", "y", source=marks["beam"], marker="cross", size=13, line_color="#9fd8ff",
-                 line_width=1.5)  # fmt: skip
+    for color, width in (("black", 4), ("#9fd8ff", 1.5)):
+        plot.scatter("x", "y", source=marks["beam"], marker="cross", size=13, line_color=color,
+                     line_width=width)  # fmt: skip
     for color, width in (("black", 3.5), (_PICKED, 1.7)):
         plot.ellipse("x", "y", "width", "height", source=marks["detector"], fill_color=None,
                      line_color=color, line_width=width)  # fmt: skip

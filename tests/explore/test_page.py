@@ -1,5 +1,7 @@
 """The page in a real browser: what is clicked, dragged, slid and typed shows what is stored."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -11,9 +13,15 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def measured(tmp_path_factory):
     chromium()
-    return series.finished(tmp_path_factory.mktemp("explored"))
+    return series.measured(tmp_path_factory.mktemp("measured"))
+
+
+@pytest.fixture(scope="module")
+def store(measured, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explored")
+    return series.with_all_steps(shutil.copytree(measured, folder / measured.name))
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +169,33 @@ def test_the_threshold_slider_cuts_the_tree(page, tree, threshold):
     assert bars["top"].sum() == len(sizes)
     for left, top in zip(bars["left"], bars["top"], strict=True):
         assert top == np.count_nonzero((sizes >= 2**left) & (sizes < 2 ** (left + 1)))
+
+
+def test_a_detector_moved_while_its_image_grows_ends_at_the_last_place(page, tree):
+    page.page.evaluate(
+        """() => {
+            const {ask} = window.daskstemPage;
+            const place = {center_x: 12, inner: 0, outer: 4, shown: "drawn"};
+            for (let i = 0; i < 30; i++)
+                setTimeout(() => ask("detector", {...place, center_y: 10 + i / 4}), 5 * i);
+        }"""
+    )
+    page.page.wait_for_timeout(200)
+    page.settled()
+    assert page.screen("center_y") == 17.25
+    expected = tree["raw/patterns"].values[0][:, :, ring((17.25, 12), 0, 4)].sum(axis=-1)
+    series.assert_shows(page.image("scan"), expected.astype(float))
+
+
+def test_outlines_change_over_a_drawn_image_without_measuring_again(page):
+    page.choose("shown", "drawn")
+    before = page.image("scan")
+    page.choose("outlined", "cut").choose("threshold", 0.28)
+    few = page.source("outline")["x"].size
+    page.choose("threshold", 0.8)
+    assert page.screen("shown") == "drawn"
+    assert page.source("outline")["x"].size > few
+    np.testing.assert_array_equal(page.image("scan"), before)
 
 
 def test_keys_move_the_threshold(page):
@@ -348,8 +383,8 @@ def test_everything_fits_on_the_screen(started, address, width, height):
     page.page.close()
 
 
-def test_what_is_not_made_yet_is_gray_and_names_its_step(started, tmp_path):
-    with served(series.measured(tmp_path)) as where:
+def test_what_is_not_made_yet_is_gray_and_names_its_step(started, measured):
+    with served(measured) as where:
         page = Explored.opened(started, where).settled()
         options = {
             option["value"]: option
@@ -367,7 +402,7 @@ def test_what_is_not_made_yet_is_gray_and_names_its_step(started, tmp_path):
             assert f"run {step} first" in options[key]["textContent"]
         assert not options["drawn"]["disabled"]
         assert not options["raw"]["disabled"]
-        assert "hierarchy" in page.page.locator(".sliders").text_content()
+        assert "daskstem run default STORE" in page.page.locator(".sliders").text_content()
         # patterns alone are enough for a picture
         assert len(np.unique(page.image("scan"))) > 5
         assert not page.complaints

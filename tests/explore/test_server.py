@@ -10,6 +10,8 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from distributed import Client, LocalCluster
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 import daskstem
 from daskstem.cli.main import main
@@ -72,6 +74,26 @@ def test_a_notebook_shows_the_page(explorer):
     shown = explorer._repr_html_()
     assert f'src="{explorer.address}"' in shown
     assert explorer.address.startswith("http://127.0.0.1:")
+
+
+def test_the_page_answers_while_a_notebook_is_open(store):
+    notebook = new_notebook(
+        cells=[
+            new_code_cell(
+                f"import asyncio, daskstem\nfrom urllib.request import urlopen\n"
+                f"explorer = daskstem.explore({str(store)!r})\nexplorer"
+            ),
+            # the kernel's loop serves the page: asking must not hold it up
+            new_code_cell(
+                "answer = await asyncio.to_thread(urlopen, explorer.address)\n"
+                "answer.status, b'daskstemExplorer' in answer.read()"
+            ),
+        ]
+    )
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    shown, answered = (cell.outputs[-1]["data"] for cell in notebook.cells)
+    assert shown["text/html"].startswith('<iframe src="http://127.0.0.1:')
+    assert answered["text/plain"] == "(200, True)"
 
 
 def test_a_tree_is_explored_like_its_store(store):
