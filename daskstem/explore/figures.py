@@ -84,7 +84,8 @@ def scan_picture(grid: PixelGrid) -> Picture:
     lasso.overlay.update(fill_alpha=0.1, line_color=_PICKED, line_dash="solid")
     plot.add_tools(box, lasso, PanTool())
     plot.toolbar.active_drag = box
-    for name, color, width in (("outline", _LINE, 1.0), ("picked", _PICKED, 2.5)):
+    lines = (("outline", _LINE, 1.0), ("picked", "black", 5.0), ("picked", _PICKED, 2.5))
+    for name, color, width in lines:
         plot.line("x", "y", source=picture.marks[name], line_color=color, line_width=width)
     plot.multi_line("x", "y", source=picture.marks["region"], line_color=_PICKED, line_width=1.5)
     for color, width in (("black", 4), ("white", 1.5)):

@@ -260,6 +260,31 @@ def test_a_region_drawn_on_the_scan_gives_its_mean_pattern(page, tree):
     series.assert_shows(page.image("pattern"), expected, (0, 100))
 
 
+def test_the_lasso_takes_what_lies_within_it(page, tree):
+    use = """([kind, on]) => {
+        const {toolbar} = window.daskstemPage.sources.plots.scan;
+        for (const tool of toolbar.tools) if (tool.type === kind) tool.active = on;
+    }"""
+    page.page.evaluate(use, ["LassoSelectTool", True])
+    linear(page)
+    corners = [(4.6, 6.6), (4.6, 12.4), (12.4, 12.4)]
+    page.page.mouse.move(*page.place("scan", *corners[0]))
+    page.page.mouse.down()
+    for corner in corners[1:]:
+        page.page.mouse.move(*page.place("scan", *corner), steps=4)
+    page.page.mouse.up()
+    page.page.evaluate(use, ["LassoSelectTool", False])
+    page.page.evaluate(use, ["BoxSelectTool", True])
+    page.until(lambda: "mean of the region" in page.fact("pattern_title"))
+    page.settled()
+    y, x = np.mgrid[: series.SHAPE[1], : series.SHAPE[2]]
+    # a triangle: below its upper side, left of its right side, above its slope
+    inside = (y > 4.6) & (x < 12.4) & ((y - 4.6) * 5.8 < (x - 6.6) * 7.8)
+    assert f"{inside.sum()} positions" in page.fact("pattern_title")
+    expected = tree["raw/patterns"].values[0][inside].mean(axis=0)
+    series.assert_shows(page.image("pattern"), expected, (0, 100))
+
+
 def test_frames_change_by_keys_with_their_time_and_play(page, tree):
     page.press("]")
     assert page.fact("frame") == "2 of 2, time 13 s"

@@ -1,6 +1,10 @@
 """The explorer's server: for this machine only, stopped cleanly, from a tree or a cluster."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from contextlib import closing
 from http.client import HTTPConnection
@@ -18,7 +22,7 @@ from daskstem.cli.main import main
 from daskstem.explore.server import explore
 from daskstem.schema.errors import InputError
 from tests import stores
-from tests.explore.browser import Explored, browser, chromium, served
+from tests.explore.browser import ROOT, Explored, browser, chromium, served
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +129,18 @@ def test_a_frame_taken_out_of_its_series_is_refused_with_the_way_to_keep_it(stor
         explore(tree)
 
 
+def test_ctrl_c_ends_it_quietly(store):
+    command = [sys.executable, "-m", "daskstem", "explore", str(store), "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--no-browser"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert process.stdout.readline().startswith("explorer: ")
+    process.send_signal(signal.SIGINT)
+    told, complained = process.communicate(timeout=20)
+    assert (told.strip(), complained, process.returncode) == ("stopped", "", 0)
+
+
 def refused(*arguments):
     with pytest.raises(InputError) as told:
         CliRunner().invoke(main, [str(a) for a in arguments], standalone_mode=False,
@@ -132,7 +148,8 @@ def refused(*arguments):
     return str(told.value)
 
 
-def test_bad_input_is_refused_in_one_line(tmp_path, store):
+def test_bad_input_is_refused_in_one_line(tmp_path, store, monkeypatch):
+    monkeypatch.setattr("daskstem.run.workers.PATIENCE", "1s")
     assert "no store at" in refused("explore", tmp_path / "absent.zarr", "--no-browser")
     wrong = tmp_path / "absent"
     assert "no folder" in refused("explore", store, "--no-browser", "--export-folder", wrong)
