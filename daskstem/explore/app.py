@@ -302,7 +302,8 @@ def _page_texts(series: Series) -> dict[str, Any]:
         "style": _text("page.css"),
         "script": _text("page.js"),
         "lowest": 0,
-        "cut_missing": series.missing(CHOICES[CUT]),
+        "cut_missing": _way_to_cut(series),
+        "no_clusters": bool(series.missing(CHOICES[CUT]) and series.missing(CHOICES[LABEL])),
         "maps": [
             (title, [_option(series, choice) for choice in choices])
             for title, choices in (("images", IMAGES), ("regions", REGIONS), ("quality", QUALITY))
@@ -312,6 +313,15 @@ def _page_texts(series: Series) -> dict[str, Any]:
         ],
         "patterns": [("", [_pattern_option(series, *source) for source in SOURCES])],
     }
+
+
+def _way_to_cut(series: Series) -> str:
+    """Return the command that makes the tree of clusters; empty if it is there."""
+    missing = series.missing(CHOICES[CUT])
+    ready = not (series.missing(CHOICES["mean_similarity"]) or series.missing(CHOICES["mask"]))
+    return missing and (
+        f"daskstem step {missing} STORE" if ready else "daskstem run default STORE"
+    )
 
 
 def _option(series: Series, choice: Choice) -> tuple[str, str, str]:

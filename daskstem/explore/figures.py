@@ -84,7 +84,8 @@ def scan_picture(grid: PixelGrid) -> Picture:
     lasso.overlay.update(fill_alpha=0.1, line_color=_PICKED, line_dash="solid")
     plot.add_tools(box, lasso, PanTool())
     plot.toolbar.active_drag = box
-    for name, color, width in (("outline", _LINE, 1.0), ("picked", _PICKED, 2.5)):
+    lines = (("outline", _LINE, 1.0), ("picked", "black", 5.0), ("picked", _PICKED, 2.5))
+    for name, color, width in lines:
         plot.line("x", "y", source=picture.marks[name], line_color=color, line_width=width)
     plot.multi_line("x", "y", source=picture.marks["region"], line_color=_PICKED, line_width=1.5)
     for color, width in (("black", 4), ("white", 1.5)):
@@ -103,8 +104,9 @@ def pattern_picture(grid: PixelGrid) -> Picture:
     plot.ellipse("x", "y", "width", "height", source=marks["mask"], fill_color=None,
                  line_color="#9fd8ff", line_dash="dotted", line_width=1.2)  # fmt: skip
     plot.scatter("x", "y", source=marks["bad"], marker="x", size=7, line_color="#4dff88")
-    plot.scatter("x", "y", source=marks["beam"], marker="cross", size=13, line_color="#9fd8ff",
-                 line_width=1.5)  # fmt: skip
+    for color, width in (("black", 4), ("#9fd8ff", 1.5)):
+        plot.scatter("x", "y", source=marks["beam"], marker="cross", size=13, line_color=color,
+                     line_width=width)  # fmt: skip
     for color, width in (("black", 3.5), (_PICKED, 1.7)):
         plot.ellipse("x", "y", "width", "height", source=marks["detector"], fill_color=None,
                      line_color=color, line_width=width)  # fmt: skip

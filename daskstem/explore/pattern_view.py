@@ -9,6 +9,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource
 from skimage.draw import polygon2mask
 
+from daskstem.explore.choices import CHOICES, CLASS, TRACK
 from daskstem.explore.cutting import Clusters
 from daskstem.explore.figures import Picture
 from daskstem.explore.reading import growing_means
@@ -215,6 +216,10 @@ class PatternView:
         if clusters is not None:
             number = int(clusters.label[y, x])
             parts.append("in no cluster" if number < 0 else f"cluster {number}")
+        for key in (CLASS, TRACK):
+            if not series.missing(CHOICES[key]):
+                number = int(series.scan_map(CHOICES[key], request.frame)[y, x])
+                parts += [f"{CHOICES[key].title} {number}"] if number >= 0 else []
         return " · ".join(parts)
 
     def _draw_marks(self, request: Request) -> None:

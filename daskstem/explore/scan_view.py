@@ -11,7 +11,7 @@ from daskstem.explore.choices import CHOICES, CUT, DRAWN, LABEL, SATURATED, TRAC
 from daskstem.explore.cutting import Clusters, cut_clusters, size_histogram
 from daskstem.explore.figures import Counts, Picture
 from daskstem.explore.painting import edges, packed, painted
-from daskstem.explore.reading import CountFrom, DetectorSum, Measure, growing_image
+from daskstem.explore.reading import CountFrom, DetectorSum, Image, Measure, growing_image
 from daskstem.explore.series import frame_values
 from daskstem.explore.session import Session
 from daskstem.explore.tones import Shades, shades
@@ -26,6 +26,8 @@ from daskstem.view.wording import counted
 
 CLIP: Final = (0.5, 99.5)
 _PALETTES: Final = {"mean_similarity": "cividis"}
+_FROM_PATTERNS: Final = (DRAWN, SATURATED)
+"""Maps that are measured when they are asked for; all others are stored."""
 _MOST_MAPS: Final = 12
 """Frames whose maps decide the colors of the tracks."""
 _HELD: Final = 8
@@ -98,7 +100,9 @@ class ScanView:
         self._counts = counts
         self._changed = changed
         self._latest = session.latest("scan", "scan", "detector")
-        self._images: dict[object, np.ndarray] = {}
+        self._grower = session.latest("image", "scan", "detector")
+        self._growing: object = None
+        self._images: dict[object, Image] = {}
         self._trees: dict[int, Tree] = {}
         self._cut: tuple[object, Clusters] | None = None
         self._track_colors: np.ndarray | None = None
@@ -117,7 +121,15 @@ class ScanView:
 
     def refresh(self) -> None:
         """Draw what the screen asks for, and no longer what it asked for before."""
-        self._latest.ask(partial(self._drawings, self.request()), self._draw)
+        request = self.request()
+        try:
+            self._grow_image(request)
+        except InputError as error:
+            self._latest.forget()
+            self._session.tell(message=str(error))
+            self._session.answer("scan", "detector")
+            return
+        self._latest.ask(partial(self._drawings, request), self._draw)
 
     def _drawings(self, request: Request) -> Iterator[Drawing]:
         session = self._session
@@ -137,25 +149,47 @@ class ScanView:
             curve=self._count_curve(request.frame),
         )
         choice = CHOICES[request.shown]
-        if request.shown in (DRAWN, SATURATED):
-            yield from self._from_patterns(request, drawing)
+        if request.shown in _FROM_PATTERNS:
+            # what there is of the image is added when it is drawn: it grows meanwhile
+            yield drawing
         elif choice.kind in ("number", "flag"):
             values = session.series.scan_map(choice, request.frame)
             yield replace(drawing, shades=shades(values, clip=CLIP))
         else:
             yield replace(drawing, colors=self._colors(request, clusters))
 
-    def _from_patterns(self, request: Request, drawing: Drawing) -> Iterator[Drawing]:
-        measure, key = self._measure(request)
-        if key in self._images:
-            yield replace(drawing, shades=shades(self._images[key], clip=CLIP))
+    def _grow_image(self, request: Request) -> None:
+        """Begin to measure the patterns where that is asked for, not done and not under way."""
+        measure, key = self._measure(request) if request.shown in _FROM_PATTERNS else (None, None)
+        if key == self._growing:
             return
-        for image in growing_image(self._session.patterns, request.frame, measure):
-            if image.share == 1:
-                while len(self._images) >= _HELD:
-                    self._images.pop(next(iter(self._images)))
-                self._images[key] = image.values
-            yield replace(drawing, shades=shades(image.values, clip=CLIP), share=image.share)
+        self._growing = key
+        done = key in self._images and self._images[key].share == 1
+        if measure is None or done:
+            self._grower.forget()
+            return
+        patterns = self._session.patterns
+        self._grower.ask(
+            partial(growing_image, patterns, request.frame, measure), partial(self._grown, key)
+        )
+
+    def _grown(self, key: object, image: Image) -> None:
+        """Keep what there is of an image, and show it if it is still asked for."""
+        while len(self._images) >= _HELD and key not in self._images:
+            self._images.pop(next(iter(self._images)))
+        self._images[key] = image
+        if self.drawn is not None and key == self._key(self.drawn.request):
+            self._draw(self.drawn)
+
+    def _with_image(self, drawing: Drawing) -> Drawing:
+        """Add what there is of the image; nothing before its first sight."""
+        image = self._images.get(self._key(drawing.request))
+        if image is None:
+            return drawing
+        return replace(drawing, shades=shades(image.values, clip=CLIP), share=image.share)
+
+    def _key(self, request: Request) -> object:
+        return self._measure(request)[1] if request.shown in _FROM_PATTERNS else None
 
     def _measure(self, request: Request) -> tuple[Measure, object]:
         series = self._session.series
@@ -231,11 +265,11 @@ class ScanView:
     def _draw(self, drawing: Drawing) -> None:
         session, request = self._session, drawing.request
         self.drawn, self.clusters = drawing, drawing.clusters
+        drawing = self._with_image(drawing)
+        palette = "" if drawing.colors is not None else _PALETTES.get(request.shown, "gray")
         if drawing.shades is not None:
-            palette = _PALETTES.get(request.shown, "gray")
             self._picture.show_shades(drawing.shades.image, palette)
         elif drawing.colors is not None:
-            palette = ""
             self._picture.show_colors(drawing.colors)
         x, y = drawing.outline
         self._picture.marks["outline"].data = {"x": x, "y": y}
@@ -245,16 +279,23 @@ class ScanView:
             scan_palette=palette,
             scan_range=_range_text(drawing),
             clusters=_clusters_text(drawing),
-            share="" if drawing.share == 1 else f"{100 * drawing.share:.0f}%",
+            share=_share_text(drawing),
             message="",
         )
-        session.answer("scan", "detector")
+        there = drawing.shades is not None or drawing.colors is not None
+        session.answer("scan", *(("detector",) if there else ()))
         self._changed()
 
 
 def _counted(label: np.ndarray) -> dict[str, np.ndarray]:
     numbers, sizes = np.unique(label[label >= 0], return_counts=True)
     return {variables.cluster_label.name: numbers, variables.n_positions.name: sizes}
+
+
+def _share_text(drawing: Drawing) -> str:
+    if drawing.shades is None and drawing.colors is None:
+        return "0%"
+    return "" if drawing.share == 1 else f"{100 * drawing.share:.0f}%"
 
 
 def _range_text(drawing: Drawing) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Any, Final
 
 import dask.array as da
@@ -50,6 +51,7 @@ class Series:
     groups: Mapping[str, xr.Dataset]
     unfinished: tuple[str, ...] = ()
     _maps: dict[tuple[str, int], np.ndarray] = field(default_factory=dict, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     @classmethod
     def of(cls, tree: xr.DataTree, *, name: str) -> "Series":
@@ -125,11 +127,15 @@ class Series:
     def scan_map(self, choice: Choice, frame: int) -> np.ndarray:
         """Return the values of a map (scan_y, scan_x) that is stored, kept for the next time."""
         key = (choice.key, frame)
-        if key not in self._maps:
-            while len(self._maps) >= _HELD:
-                self._maps.pop(next(iter(self._maps)))
-            self._maps[key] = self._read(choice, frame)
-        return self._maps[key]
+        found = self._maps.get(key)
+        if found is None:
+            found = self._read(choice, frame)
+            # pages share a series, and each has threads
+            with self._lock:
+                while len(self._maps) >= _HELD:
+                    self._maps.pop(next(iter(self._maps)))
+                self._maps[key] = found
+        return found
 
     def tree(self, frame: int) -> Tree:
         """Return the clusters of all thresholds of one frame."""

@@ -21,11 +21,11 @@ STEPS = {
 }
 
 
-def measured(folder, shape=SHAPE):
+def measured(folder):
     """Convert two frames of nine domains with a flat, a saturated and a hot place."""
     frames = []
-    for frame in range(shape[0]):
-        patterns = scenes.counts(shape[1:3], shape[3:], n_domains=9, dose=4.0, seed=5)
+    for frame in range(SHAPE[0]):
+        patterns = scenes.counts(SHAPE[1:3], SHAPE[3:], n_domains=9, dose=4.0, seed=5)
         # the second frame is the first one, moved by two columns, its noise with it
         frames.append(np.roll(patterns, 2 * frame, axis=1))
     series = np.stack(frames)
@@ -40,12 +40,12 @@ def measured(folder, shape=SHAPE):
     )  # fmt: skip
 
 
-def finished(folder, shape=SHAPE):
-    """Return such a store with all steps done."""
-    store = measured(folder, shape)
-    mask = np.ones(shape[1:3], bool)
+def with_all_steps(store):
+    """Run every step on such a store and return it."""
+    folder = Path(store).parent
+    mask = np.ones(SHAPE[1:3], bool)
     mask[:OUTSIDE_ROWS] = False
-    path = Path(folder) / "mask.npy"
+    path = folder / "mask.npy"
     np.save(path, mask)
     before = {
         "grow": None, "average": None, "background": {"method": "mask", "mask": str(path)},

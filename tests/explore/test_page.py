@@ -1,5 +1,7 @@
 """The page in a real browser: what is clicked, dragged, slid and typed shows what is stored."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -11,9 +13,15 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def measured(tmp_path_factory):
     chromium()
-    return series.finished(tmp_path_factory.mktemp("explored"))
+    return series.measured(tmp_path_factory.mktemp("measured"))
+
+
+@pytest.fixture(scope="module")
+def store(measured, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explored")
+    return series.with_all_steps(shutil.copytree(measured, folder / measured.name))
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +171,33 @@ def test_the_threshold_slider_cuts_the_tree(page, tree, threshold):
         assert top == np.count_nonzero((sizes >= 2**left) & (sizes < 2 ** (left + 1)))
 
 
+def test_a_detector_moved_while_its_image_grows_ends_at_the_last_place(page, tree):
+    page.page.evaluate(
+        """() => {
+            const {ask} = window.daskstemPage;
+            const place = {center_x: 12, inner: 0, outer: 4, shown: "drawn"};
+            for (let i = 0; i < 30; i++)
+                setTimeout(() => ask("detector", {...place, center_y: 10 + i / 4}), 5 * i);
+        }"""
+    )
+    page.page.wait_for_timeout(200)
+    page.settled()
+    assert page.screen("center_y") == 17.25
+    expected = tree["raw/patterns"].values[0][:, :, ring((17.25, 12), 0, 4)].sum(axis=-1)
+    series.assert_shows(page.image("scan"), expected.astype(float))
+
+
+def test_outlines_change_over_a_drawn_image_without_measuring_again(page):
+    page.choose("shown", "drawn")
+    before = page.image("scan")
+    page.choose("outlined", "cut").choose("threshold", 0.28)
+    few = page.source("outline")["x"].size
+    page.choose("threshold", 0.8)
+    assert page.screen("shown") == "drawn"
+    assert page.source("outline")["x"].size > few
+    np.testing.assert_array_equal(page.image("scan"), before)
+
+
 def test_keys_move_the_threshold(page):
     page.choose("threshold", 0.7).press(".", ".", "<")
     assert page.screen("threshold") == pytest.approx(0.692)
@@ -222,6 +257,31 @@ def test_a_region_drawn_on_the_scan_gives_its_mean_pattern(page, tree):
     page.settled()
     expected = tree["raw/patterns"].values[0, 6:10, 5:13].mean(axis=(0, 1))
     assert "32 positions" in page.fact("pattern_title")
+    series.assert_shows(page.image("pattern"), expected, (0, 100))
+
+
+def test_the_lasso_takes_what_lies_within_it(page, tree):
+    use = """([kind, on]) => {
+        const {toolbar} = window.daskstemPage.sources.plots.scan;
+        for (const tool of toolbar.tools) if (tool.type === kind) tool.active = on;
+    }"""
+    page.page.evaluate(use, ["LassoSelectTool", True])
+    linear(page)
+    corners = [(4.6, 6.6), (4.6, 12.4), (12.4, 12.4)]
+    page.page.mouse.move(*page.place("scan", *corners[0]))
+    page.page.mouse.down()
+    for corner in corners[1:]:
+        page.page.mouse.move(*page.place("scan", *corner), steps=4)
+    page.page.mouse.up()
+    page.page.evaluate(use, ["LassoSelectTool", False])
+    page.page.evaluate(use, ["BoxSelectTool", True])
+    page.until(lambda: "mean of the region" in page.fact("pattern_title"))
+    page.settled()
+    y, x = np.mgrid[: series.SHAPE[1], : series.SHAPE[2]]
+    # a triangle: below its upper side, left of its right side, above its slope
+    inside = (y > 4.6) & (x < 12.4) & ((y - 4.6) * 5.8 < (x - 6.6) * 7.8)
+    assert f"{inside.sum()} positions" in page.fact("pattern_title")
+    expected = tree["raw/patterns"].values[0][inside].mean(axis=0)
     series.assert_shows(page.image("pattern"), expected, (0, 100))
 
 
@@ -348,8 +408,8 @@ def test_everything_fits_on_the_screen(started, address, width, height):
     page.page.close()
 
 
-def test_what_is_not_made_yet_is_gray_and_names_its_step(started, tmp_path):
-    with served(series.measured(tmp_path)) as where:
+def test_what_is_not_made_yet_is_gray_and_names_its_step(started, measured):
+    with served(measured) as where:
         page = Explored.opened(started, where).settled()
         options = {
             option["value"]: option
@@ -367,7 +427,7 @@ def test_what_is_not_made_yet_is_gray_and_names_its_step(started, tmp_path):
             assert f"run {step} first" in options[key]["textContent"]
         assert not options["drawn"]["disabled"]
         assert not options["raw"]["disabled"]
-        assert "hierarchy" in page.page.locator(".sliders").text_content()
+        assert "daskstem run default STORE" in page.page.locator(".sliders").text_content()
         # patterns alone are enough for a picture
         assert len(np.unique(page.image("scan"))) > 5
         assert not page.complaints

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daskstem.explore import reading
 from daskstem.explore.reading import (
     CountFrom,
     DetectorSum,
@@ -90,6 +91,19 @@ def test_large_frames_are_sampled_first_and_small_ones_are_not(readers):
     assert stride((256, 256), (192, 192)) > 1
     assert stride((512, 512), (192, 192)) >= stride((256, 256), (192, 192))
     assert stride((4096, 4096), (192, 192)) == 8
+
+
+def test_a_growing_image_is_coarse_first_and_exact_at_last(readers, monkeypatch):
+    counts = scenes.counts((16, 20), (6, 5))[np.newaxis]
+    monkeypatch.setattr(reading, "_SAMPLE_BYTES", counts.nbytes / 4)
+    monkeypatch.setattr(reading, "_EVERY_S", 0.0)
+    patterns = Patterns.of(da.from_array(counts, chunks=(1, 8, 10, -1, -1)), readers)
+    first, *between, last = growing_image(patterns, 0, DetectorSum.of(np.ones((6, 5), bool)))
+    sums = counts[0].sum(axis=(2, 3))
+    assert first.share == 0
+    assert sums.min() <= first.values.min() <= first.values.max() <= sums.max()
+    assert [image.share for image in (*between, last)] == [0.25, 0.5, 0.75, 1.0]
+    np.testing.assert_array_equal(last.values, sums)
 
 
 def test_blocks_without_wanted_positions_are_not_read(readers):

@@ -1,6 +1,10 @@
 """The explorer's server: for this machine only, stopped cleanly, from a tree or a cluster."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from contextlib import closing
 from http.client import HTTPConnection
@@ -10,13 +14,15 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from distributed import Client, LocalCluster
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 import daskstem
 from daskstem.cli.main import main
 from daskstem.explore.server import explore
 from daskstem.schema.errors import InputError
 from tests import stores
-from tests.explore.browser import Explored, browser, chromium, served
+from tests.explore.browser import ROOT, Explored, browser, chromium, served
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +80,26 @@ def test_a_notebook_shows_the_page(explorer):
     assert explorer.address.startswith("http://127.0.0.1:")
 
 
+def test_the_page_answers_while_a_notebook_is_open(store):
+    notebook = new_notebook(
+        cells=[
+            new_code_cell(
+                f"import asyncio, daskstem\nfrom urllib.request import urlopen\n"
+                f"explorer = daskstem.explore({str(store)!r})\nexplorer"
+            ),
+            # the kernel's loop serves the page: asking must not hold it up
+            new_code_cell(
+                "answer = await asyncio.to_thread(urlopen, explorer.address)\n"
+                "answer.status, b'daskstemExplorer' in answer.read()"
+            ),
+        ]
+    )
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    shown, answered = (cell.outputs[-1]["data"] for cell in notebook.cells)
+    assert shown["text/html"].startswith('<iframe src="http://127.0.0.1:')
+    assert answered["text/plain"] == "(200, True)"
+
+
 def test_a_tree_is_explored_like_its_store(store):
     tree = daskstem.open_series(store)
     one = explore(tree, name="mine")
@@ -103,6 +129,18 @@ def test_a_frame_taken_out_of_its_series_is_refused_with_the_way_to_keep_it(stor
         explore(tree)
 
 
+def test_ctrl_c_ends_it_quietly(store):
+    command = [sys.executable, "-m", "daskstem", "explore", str(store), "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--no-browser"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert process.stdout.readline().startswith("explorer: ")
+    process.send_signal(signal.SIGINT)
+    told, complained = process.communicate(timeout=20)
+    assert (told.strip(), complained, process.returncode) == ("stopped", "", 0)
+
+
 def refused(*arguments):
     with pytest.raises(InputError) as told:
         CliRunner().invoke(main, [str(a) for a in arguments], standalone_mode=False,
@@ -110,7 +148,8 @@ def refused(*arguments):
     return str(told.value)
 
 
-def test_bad_input_is_refused_in_one_line(tmp_path, store):
+def test_bad_input_is_refused_in_one_line(tmp_path, store, monkeypatch):
+    monkeypatch.setattr("daskstem.run.workers.PATIENCE", "1s")
     assert "no store at" in refused("explore", tmp_path / "absent.zarr", "--no-browser")
     wrong = tmp_path / "absent"
     assert "no folder" in refused("explore", store, "--no-browser", "--export-folder", wrong)
