@@ -163,8 +163,8 @@ def _maps(
     if tracker == "tracks":
         if track_variables.track.name not in ds:
             raise InputError(
-                "there are no tracks to tell the particles by; run 'daskstem run series STORE' and "
-                "then 'daskstem step extract STORE', or give masks = FILE"
+                "there are no tracks to tell the particles by; run 'daskstem run series STORE' "
+                "and then 'daskstem step extract STORE', or give masks = FILE"
             )
         label = da.asarray(variables.require(ds, variables.label).data)
         return label, np.asarray(ds[track_variables.track.name].values)
