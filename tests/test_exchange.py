@@ -129,9 +129,9 @@ def test_a_file_as_pyxem_saves_it_keeps_its_calibration(folder):
         "metadata": {
             "General": {"title": "scan"}, "Signal": {"signal_type": "electron_diffraction"},
         },
-        "package": "hyperspy", "package_version": "2.5.0",
+        "package_info": {"package": "hyperspy", "package_version": "2.5.0"},
         "attributes": {"ragged": False, "_lazy": False}, "learning_results": {},
-        "tmp_parameters": {},
+        "models": {}, "tmp_parameters": {},
     }  # fmt: skip
     hspy.file_writer(folder / "signal.hspy", signal)
     back = converted(folder / "signal.hspy")
