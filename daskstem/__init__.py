@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from daskstem.explore.server import explore
     from daskstem.io.store import open_series
     from daskstem.run.convert import convert
     from daskstem.run.execute import run_recipe
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "convert": "daskstem.run.convert",
     "cut": "daskstem.steps.hierarchy",
+    "explore": "daskstem.explore.server",
     "export": "daskstem.run.export",
     "open_series": "daskstem.io.store",
     "run_recipe": "daskstem.run.execute",
@@ -28,7 +30,10 @@ _HOMES = {
     "write_report": "daskstem.run.report",
 }
 
-__all__ = ["convert", "cut", "export", "open_series", "run_recipe", "simulate", "write_report"]
+__all__ = [
+    "convert", "cut", "explore", "export", "open_series", "run_recipe", "simulate",
+    "write_report",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -108,8 +108,13 @@ def pattern_blocks(array: da.Array, chunks: Chunks | None = None) -> PatternBloc
     return PatternBlocks(chunks, None, array.rechunk((*chunks, *whole)))
 
 
+def native_pieces(source: BlockSource, region: Region) -> Iterator[Piece]:
+    """Yield a region in pieces as kernels want them: C-contiguous, in native byte order."""
+    return _native(source.pieces(region))
+
+
 def _on_source(function: PiecesFunction, source: BlockSource, region: Region, *inputs: Any) -> Any:
-    return function(_native(source.pieces(region)), *inputs)
+    return function(native_pieces(source, region), *inputs)
 
 
 def _on_block(function: PiecesFunction, region: Region, block: Any, *inputs: Any) -> Any:

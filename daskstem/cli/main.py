@@ -243,6 +243,33 @@ def report(store: str, out: Path | None, compare: str | None) -> None:
 @main.command(
     section=RESULTS,
     examples=[
+        "daskstem explore scan.zarr",
+        "ssh -L 5006:localhost:5006 workstation daskstem explore scan.zarr --no-browser",
+    ],
+)
+@STORE
+@click.option("--port", default=5006, show_default=True, help="Port to listen on; 0: a free one.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option("--scheduler", metavar="ADDRESS",
+              help="A running Dask scheduler whose workers read whole frames.")  # fmt: skip
+@click.option("--export-folder", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Where chosen clusters are written [default: here].")  # fmt: skip
+@click.option("--allow-origin", "origins", multiple=True, metavar="HOST:PORT",
+              help="Another address the browser uses, such as that of an SSH tunnel.")  # fmt: skip
+def explore(store: str, **given: Any) -> None:
+    """Look at a store in the browser.
+
+    Maps, patterns, detectors to drag, and clusters at any threshold. The page is served to this
+    machine only; Ctrl-C ends it.
+    """
+    from daskstem.cli.exploring import serve
+
+    serve(store, **given)
+
+
+@main.command(
+    section=RESULTS,
+    examples=[
         "daskstem export tilted.zarr particles --to smv",
         "daskstem export tilted.zarr particles --to pets --particles 0,3 --voltage-kv 200",
     ],

@@ -15,11 +15,12 @@ import zarr
 
 from daskstem.chunks.tiling import halo_factor, joined_blocks, windows
 from daskstem.io.store import RAW, open_group
-from daskstem.run.stages import Stage, raw_patterns, updated
+from daskstem.run.stages import Stage, raw_patterns
 from daskstem.run.workers import Resources
 from daskstem.schema import variables
 from daskstem.schema.dims import CLUSTER, FRAME, MAP, SCAN, Q
 from daskstem.schema.errors import InputError
+from daskstem.schema.merging import updated
 from daskstem.steps.step import Step
 
 COMPILED_BYTES: Final = 200 * 2**20

@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
-from daskstem.run.stages import updated
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME, OFFSET, SCAN_X, SCAN_Y, Q
 from daskstem.schema.errors import InputError
+from daskstem.schema.merging import updated
 from daskstem.schema.parameters import Between, checked_parameters, parameters_of
 from daskstem.steps.comparing import offsets_of
 from daskstem.steps.registry import STEPS

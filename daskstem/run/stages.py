@@ -17,8 +17,8 @@ from daskstem.io.store import (
 from daskstem.io.writing import clear_partial
 from daskstem.run.recipe import Recipe, StepCall
 from daskstem.schema import variables
-from daskstem.schema.dims import FRAME
 from daskstem.schema.errors import InputError, MissingVariableError
+from daskstem.schema.merging import updated
 from daskstem.schema.parameters import defaults_of, files_of
 from daskstem.schema.provenance import digest, file_digest, provenance
 from daskstem.steps.registry import FUSIONS
@@ -219,23 +219,6 @@ def _frames(root: zarr.Group, before: tuple[StepCall, ...], window: slice) -> xr
         elif call.step.kind == "stored":
             ds = updated(ds, open_group(root, call.step.group, frames=window))
     return ds.drop_attrs(deep=False)
-
-
-def updated(ds: xr.Dataset, made: xr.Dataset) -> xr.Dataset:
-    """Add a step's product; what no longer fits its dims or coordinates is dropped."""
-    stale = [
-        dim
-        for dim in made.sizes
-        if dim != FRAME and dim in ds.sizes and not _same_axis(ds, made, str(dim))
-    ]
-    return ds.drop_dims(stale).merge(made, compat="override", join="override")
-
-
-def _same_axis(ds: xr.Dataset, made: xr.Dataset, dim: str) -> bool:
-    if ds.sizes[dim] != made.sizes[dim]:
-        return False
-    both = dim in ds.coords and dim in made.coords
-    return not both or bool((ds.coords[dim].values == made.coords[dim].values).all())
 
 
 def same_history(root: zarr.Group, group: str, key: str) -> bool:

@@ -161,8 +161,13 @@ def _maps(
     if masks is not None and tracker == "tracks":
         return labels_from_file(masks, ds), None
     if tracker == "tracks":
+        if track_variables.track.name not in ds:
+            raise InputError(
+                "there are no tracks to tell the particles by; run 'daskstem run series STORE' and "
+                "then 'daskstem step extract STORE', or give masks = FILE"
+            )
         label = da.asarray(variables.require(ds, variables.label).data)
-        return label, np.asarray(variables.require(ds, track_variables.track).values)
+        return label, np.asarray(ds[track_variables.track.name].values)
     if masks is not None or not points or checkpoint is None:
         raise InputError(
             "tracker = 'sam2' outlines the particles at points in the images; give points = "

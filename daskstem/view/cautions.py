@@ -25,8 +25,11 @@ FEW: Final = 5
 """Positions: a mean over fewer is hardly less noisy than a single pattern."""
 
 CHAINED: Final = 0.10
-"""Share of pairs below the threshold. On simulated grains clusters of one grain had at most
-0.09, clusters of two grains joined by chance 0.11 to 0.19."""
+"""Share of pairs below the threshold. Of 34 clusters above it, among 6,500 of seven simulated
+series, 24 had less than 0.9 of their positions in one grain; of 8 of low homogeneity 7 had. Most
+mixed clusters are seen by neither: their neighbors do resemble each other."""
+
+_MOST: Final = 0.8
 
 _BRIGHT: Final = 200
 _PLATEAU: Final = 8
@@ -50,6 +53,7 @@ def cautions(content: ReportContent) -> list[Caution]:
     return [
         *_saturated(content),
         *_flat(content),
+        *_one_for_all(content),
         *_chained(content),
         *_inhomogeneous(content),
         *_sensitive(content),
@@ -98,6 +102,22 @@ def _flat(content: ReportContent) -> Iterator[Caution]:
         )
 
 
+def _one_for_all(content: ReportContent) -> Iterator[Caution]:
+    frame = content.shown_frame
+    if frame is None or variables.n_positions.name not in frame.clusters:
+        return
+    sizes = frame.clusters[variables.n_positions.name].values
+    if sizes.size and sizes.max() > _MOST * frame.maps[variables.label.name].size:
+        share = percent(int(sizes.max()), frame.maps[variables.label.name].size)
+        yield Caution(
+            f"One cluster holds {share} of the scan's positions.",
+            "Neighboring patterns hardly differ, as in an amorphous film or a single crystal: "
+            "there are no domains to find, or the threshold is too low.",
+            "Raise grow.threshold; for kinds of pattern that differ little from one position to "
+            "the next, use classes instead (daskstem run kmeans).",
+        )
+
+
 def _chained(content: ReportContent) -> Iterator[Caution]:
     if BELOW_THRESHOLD not in content.table:
         return
@@ -110,7 +130,9 @@ def _chained(content: ReportContent) -> Iterator[Caution]:
             f"threshold of similarity, joined through others (up to "
             f"{100 * share[found].max():.0f} % of pairs).",
             "Two domains may have grown together over a few positions that resemble both.",
-            "Raise grow.threshold, or join by the whole border with grow.linkage=mean.",
+            "Raise grow.threshold."
+            if content.parameter("grow", "linkage") == "mean"
+            else "Raise grow.threshold, or join by the whole border with grow.linkage=mean.",
         )
 
 

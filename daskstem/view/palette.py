@@ -145,17 +145,19 @@ def _smallest_last(neighbors: list[set[int]]) -> list[int]:
 
 def _neighbor_pairs(compact: np.ndarray, background: np.ndarray) -> np.ndarray:
     """Pairs of different clusters at most ``_REACH`` positions apart, each once."""
-    found = [np.empty((0, 2), dtype=compact.dtype)]
+    count = int(compact.max(initial=0)) + 1
+    assigned = ~np.isin(compact, background)
+    keys = []
     rows, columns = compact.shape
     for dy in range(_REACH + 1):
         for dx in range(-_REACH if dy else 1, _REACH + 1):
-            here = compact[: max(rows - dy, 0), max(-dx, 0) : max(columns - max(dx, 0), 0)]
-            there = compact[dy:, max(dx, 0) : max(columns - max(-dx, 0), 0)]
-            differ = here != there
-            pairs = np.stack([here[differ], there[differ]], axis=1)
-            found.append(np.unique(np.sort(pairs, axis=1), axis=0))
-    every = np.unique(np.concatenate(found), axis=0)
-    return every[~np.isin(every, background).any(axis=1)]
+            here = (slice(0, max(rows - dy, 0)), slice(max(-dx, 0), max(columns - max(dx, 0), 0)))
+            there = (slice(dy, rows), slice(max(dx, 0), max(columns - max(-dx, 0), 0)))
+            differ = (compact[here] != compact[there]) & assigned[here] & assigned[there]
+            one, other = compact[here][differ], compact[there][differ]
+            # one number for each pair: sorting numbers is ten times as fast as sorting rows
+            keys.append(np.minimum(one, other).astype(np.int64) * count + np.maximum(one, other))
+    return np.stack(np.divmod(np.unique(np.concatenate(keys)), count), axis=1)
 
 
 def _rgb(number: int) -> tuple[int, int, int]:

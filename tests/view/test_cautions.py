@@ -67,6 +67,23 @@ def test_chained_clusters_are_named_worst_first():
     assert "grow.linkage=mean" in one.change
 
 
+def test_the_advice_leaves_out_what_was_chosen_already():
+    content = calm()
+    table = content.table.assign({BELOW_THRESHOLD: ("cluster", np.full(4, 0.5))})
+    grown = replace(content.steps[3], parameters={"threshold": 0.9, "linkage": "mean"})
+    steps = (*content.steps[:3], grown, content.steps[4])
+    assert only(replace(content, table=table, steps=steps)).change == "Raise grow.threshold."
+
+
+def test_one_cluster_everywhere_is_warned_of():
+    content = calm()
+    frame = content.frames[0]
+    one = frame.clusters.isel(cluster=[0]).assign(n_positions=("cluster", [560]))
+    words = only(replace(content, frames=(replace(frame, clusters=one),)))
+    assert words.found == "One cluster holds 97.2 % of the scan's positions."
+    assert "kmeans" in words.change
+
+
 def test_of_tiny_clusters_no_chain_is_said():
     content = calm()
     table = content.table.assign({BELOW_THRESHOLD: ("cluster", np.full(4, 0.5))})
