@@ -243,8 +243,8 @@ def report(store: str, out: Path | None, compare: str | None) -> None:
 @main.command(
     section=RESULTS,
     examples=[
-        "daskstem export tilted.zarr particles --to smv",
-        "daskstem export tilted.zarr particles --to pets --particles 0,3 --voltage-kv 200",
+        "daskstem explore scan.zarr",
+        "ssh -L 5006:localhost:5006 workstation daskstem explore scan.zarr --no-browser",
     ],
 )
 @STORE
@@ -257,20 +257,23 @@ def report(store: str, out: Path | None, compare: str | None) -> None:
 @click.option("--allow-origin", "origins", multiple=True, metavar="HOST:PORT",
               help="Another address the browser uses, such as that of an SSH tunnel.")  # fmt: skip
 def explore(store: str, **given: Any) -> None:
-    r"""Look at STORE in the browser: maps, patterns, detectors, clusters at any threshold.
+    """Look at a store in the browser.
 
-    The page is served to this machine only. Ctrl-C ends it.
-
-    \b
-    daskstem explore scan.zarr
-    ssh -L 5006:localhost:5006 workstation daskstem explore scan.zarr --no-browser
+    Maps, patterns, detectors to drag, and clusters at any threshold. The page is served to this
+    machine only; Ctrl-C ends it.
     """
     from daskstem.cli.exploring import serve
 
     serve(store, **given)
 
 
-@main.command()
+@main.command(
+    section=RESULTS,
+    examples=[
+        "daskstem export tilted.zarr particles --to smv",
+        "daskstem export tilted.zarr particles --to pets --particles 0,3 --voltage-kv 200",
+    ],
+)
 @STORE
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--to", type=click.Choice(["smv", "tiff", "mrc", "pets"]), required=True,

@@ -17,6 +17,7 @@ from daskstem.io.store import (
 from daskstem.io.writing import clear_partial
 from daskstem.run.recipe import Recipe, StepCall
 from daskstem.schema import variables
+from daskstem.schema.errors import InputError, MissingVariableError
 from daskstem.schema.merging import updated
 from daskstem.schema.parameters import defaults_of, files_of
 from daskstem.schema.provenance import digest, file_digest, provenance
@@ -60,7 +61,15 @@ class Stage:
         )
 
     def made_from(self, ds: xr.Dataset) -> xr.Dataset:
-        """Apply the steps, lazily."""
+        """Apply the steps, lazily; what a step refuses is told with the step's name."""
+        try:
+            return self._applied(ds)
+        except MissingVariableError:
+            raise
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from error
+
+    def _applied(self, ds: xr.Dataset) -> xr.Dataset:
         if len(self.calls) == 1:
             return self.calls[0].step.function(ds, **self.calls[0].parameters)
         names = tuple(call.step.name for call in self.calls)

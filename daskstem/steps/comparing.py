@@ -107,7 +107,7 @@ def _refuse_wide(radius_px: int, scan: tuple[int, int]) -> None:
     if radius_px and radius_px >= max(scan):
         raise InputError(
             f"radius_px = {radius_px} is larger than the scan of {scan[0]} x {scan[1]} "
-            f"positions; choose a radius below {max(scan)}"
+            f"positions; choose a radius below {max(scan)} (prefilter.radius_px)"
         )
 
 

@@ -39,6 +39,7 @@ def test_every_command_has_an_example_and_its_options_parse(path):
     examples = COMMANDS[path].examples
     assert examples
     for line in examples:
+        line = line[line.index("daskstem") :]  # what stands before runs it on another machine
         assert line.startswith(path)
         if not line.endswith("--help"):
             checked(line) if "own.toml" not in line else parsed(line)
