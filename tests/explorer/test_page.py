@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import daskstem
-from tests.explore import series
-from tests.explore.browser import Explored, browser, chromium, served
+from tests.explorer import series
+from tests.explorer.browser import Explored, browser, chromium, served
 
 pytestmark = pytest.mark.slow
 

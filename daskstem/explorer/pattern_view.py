@@ -9,12 +9,12 @@ import numpy as np
 from bokeh.models import ColumnDataSource
 from skimage.draw import polygon2mask
 
-from daskstem.explore.choices import CHOICES, CLASS, TRACK
-from daskstem.explore.cutting import Clusters
-from daskstem.explore.figures import Picture
-from daskstem.explore.reading import growing_means
-from daskstem.explore.session import Session
-from daskstem.explore.tones import Shades, Tone, shades
+from daskstem.explorer.choices import CHOICES, CLASS, TRACK
+from daskstem.explorer.cutting import Clusters
+from daskstem.explorer.figures import Picture
+from daskstem.explorer.reading import growing_means
+from daskstem.explorer.session import Session
+from daskstem.explorer.tones import Shades, Tone, shades
 from daskstem.schema import variables
 from daskstem.schema.errors import InputError
 from daskstem.steps.comparing import offsets_of

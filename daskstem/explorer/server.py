@@ -14,10 +14,10 @@ from bokeh.application import Application
 from bokeh.application.handlers.function import FunctionHandler
 from bokeh.server.server import Server
 
-from daskstem.explore import cutting, reading
-from daskstem.explore.app import Setting, open_page
-from daskstem.explore.reading import Patterns, Readers
-from daskstem.explore.series import Series
+from daskstem.explorer import cutting, reading
+from daskstem.explorer.app import Setting, open_page
+from daskstem.explorer.reading import Patterns, Readers
+from daskstem.explorer.series import Series
 from daskstem.io.store import open_series
 from daskstem.schema.errors import InputError
 

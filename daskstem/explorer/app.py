@@ -11,8 +11,8 @@ import numpy as np
 from bokeh.events import DocumentReady, MouseMove, Pan, PanEnd, PanStart, SelectionGeometry, Tap
 from bokeh.models import ColumnDataSource, CustomJS
 
-from daskstem.explore import figures
-from daskstem.explore.choices import (
+from daskstem.explorer import figures
+from daskstem.explorer.choices import (
     CHOICES,
     CUT,
     DRAWN,
@@ -23,16 +23,16 @@ from daskstem.explore.choices import (
     REGIONS,
     Choice,
 )
-from daskstem.explore.cluster_view import COLUMNS, ClusterView
-from daskstem.explore.exporting import export_name, write_clusters
-from daskstem.explore.pattern_view import SOURCES, PatternView
-from daskstem.explore.quality import largest_count, quality_rows
-from daskstem.explore.reading import Patterns, growing_means
-from daskstem.explore.scan_view import ScanView
-from daskstem.explore.series import Series
-from daskstem.explore.session import Session
-from daskstem.explore.state import Screen
-from daskstem.explore.wording import screen_recipe
+from daskstem.explorer.cluster_view import COLUMNS, ClusterView
+from daskstem.explorer.exporting import export_name, write_clusters
+from daskstem.explorer.pattern_view import SOURCES, PatternView
+from daskstem.explorer.quality import largest_count, quality_rows
+from daskstem.explorer.reading import Patterns, growing_means
+from daskstem.explorer.scan_view import ScanView
+from daskstem.explorer.series import Series
+from daskstem.explorer.session import Session
+from daskstem.explorer.state import Screen
+from daskstem.explorer.wording import screen_recipe
 from daskstem.kernels.hierarchy import size_bins
 from daskstem.schema import variables
 from daskstem.schema.dims import Q
@@ -338,4 +338,4 @@ def _pattern_option(
 
 
 def _text(name: str) -> str:
-    return (files("daskstem.explore") / name).read_text(encoding="utf-8")
+    return (files("daskstem.explorer") / name).read_text(encoding="utf-8")
