@@ -79,6 +79,7 @@ class PatternView:
         self._latest = session.latest("pattern", "pattern")
         self._held: tuple[object, Found] | None = None
         self._marked: object = None
+        self._n_regions = 0
         self.region: np.ndarray | None = None
 
     def refresh(self) -> None:
@@ -98,9 +99,9 @@ class PatternView:
         """Take a polygon on the scan: the mean of what lies in it is to be shown."""
         corners = np.stack([rows, columns], axis=1)
         self.region = polygon2mask(self._session.series.scan, corners)
+        self._n_regions += 1
         self._drawn_region.data = {"x": [columns], "y": [rows]}
         self._session.screen.pattern = "region"
-        self._held = None
         self.refresh()
 
     def _drawings(
@@ -129,8 +130,8 @@ class PatternView:
         if request.source in ("raw", "filtered"):
             return request.source, request.y, request.x
         if request.source == "cluster" and clusters is not None:
-            return request.source, id(clusters), int(clusters.label[request.y, request.x])
-        return (request.source, id(self.region))
+            return request.source, clusters, int(clusters.label[request.y, request.x])
+        return request.source, self._n_regions
 
     def _read(
         self, request: Request, clusters: Clusters | None, region: np.ndarray | None

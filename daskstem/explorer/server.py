@@ -26,6 +26,10 @@ _HEIGHT: Final = 760
 """Of the page in a notebook, in screen pixels."""
 
 
+_PAGE_LIFE_MS: Final = 600_000
+"""How long a page that has lost its connection may come back."""
+
+
 @dataclass(frozen=True, eq=False)
 class Explorer:
     """A running explorer; a notebook shows its page.
@@ -132,8 +136,8 @@ def _server(fill: Callable[[Any], None], port: int, origins: Sequence[str]) -> S
         address=LOCALHOST,
         port=port,
         allow_websocket_origin=[f"{LOCALHOST}:{port}", f"localhost:{port}", *origins],
-        check_unused_sessions_milliseconds=2000,
-        unused_session_lifetime_milliseconds=5000,
+        # a page lives on where a laptop sleeps for a while
+        unused_session_lifetime_milliseconds=_PAGE_LIFE_MS,
     )
 
 
