@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from daskstem.explore.server import explore
+    from daskstem.explorer.server import explore
     from daskstem.io.store import open_series
     from daskstem.run.convert import convert
     from daskstem.run.execute import run_recipe
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "convert": "daskstem.run.convert",
     "cut": "daskstem.steps.hierarchy",
-    "explore": "daskstem.explore.server",
+    "explore": "daskstem.explorer.server",
     "export": "daskstem.run.export",
     "open_series": "daskstem.io.store",
     "run_recipe": "daskstem.run.execute",

@@ -13,12 +13,12 @@ FLOORS = {
     "schema": 1, "chunks": 1, "kernels": 1,
     "blocks": 2, "io": 2, "view": 2, "testing": 2,
     "steps": 3,
-    "run": 4, "explore": 4,
+    "run": 4, "explorer": 4,
     "cli": 5,
 }  # fmt: skip
 LIBRARIES = {
     "matplotlib": {"view"},
-    "bokeh": {"view", "explore"},
+    "bokeh": {"view", "explorer"},
     "panel": {"view"},
     "numba": {"kernels"},
     "click": {"cli"},
@@ -27,8 +27,8 @@ LIBRARIES = {
     "zarr": {"io", "run"},
     "h5py": {"io"},
     "rsciio": {"io"},
-    "dask": {"blocks", "io", "view", "testing", "steps", "run", "explore", "cli"},
-    "xarray": {"schema", "blocks", "io", "view", "testing", "steps", "run", "explore", "cli"},
+    "dask": {"blocks", "io", "view", "testing", "steps", "run", "explorer", "cli"},
+    "xarray": {"schema", "blocks", "io", "view", "testing", "steps", "run", "explorer", "cli"},
 }
 LONGEST_FILE = 350
 # a step is made of a schema, a kernel and a block pattern; reading belongs to run

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from daskstem.explore.server import explore
+from daskstem.explorer.server import explore
 from daskstem.run.workers import connected, resources
 
 

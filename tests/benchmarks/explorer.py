@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tests.explore.browser import Explored, browser, served  # noqa: E402
+from tests.explorer.browser import Explored, browser, served  # noqa: E402
 
 _CLOCK = """() => {
     const {screen} = window.daskstemPage;

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.benchmarks.explorer import measured
-from tests.explore import series
-from tests.explore.browser import chromium
+from tests.explorer import series
+from tests.explorer.browser import chromium
 
 BUSY = 8
 """How much slower a machine may be on which other tests run."""

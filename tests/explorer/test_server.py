@@ -19,10 +19,10 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 import daskstem
 from daskstem.cli.main import main
-from daskstem.explore.server import explore
+from daskstem.explorer.server import explore
 from daskstem.schema.errors import InputError
 from tests import stores
-from tests.explore.browser import ROOT, Explored, browser, chromium, served
+from tests.explorer.browser import ROOT, Explored, browser, chromium, served
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,11 @@ def test_pages_of_other_sites_cannot_reach_it(address):
     assert upgrade(address, "http://example.org") == 403
     assert upgrade(address, address.rstrip("/")) == 101
     assert upgrade(address, "http://localhost:8080") == 101
+
+
+def test_the_function_is_there_each_time_it_is_asked_for(store):
+    for _ in range(2):
+        daskstem.explore(store).stop()
 
 
 def test_a_notebook_shows_the_page(explorer):

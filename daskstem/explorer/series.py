@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from daskstem.blocks.pieces import source_of
-from daskstem.explore.choices import CUT, FLAT, OUTSIDE, TRACK, Choice
+from daskstem.explorer.choices import CHOICES, CUT, FLAT, OUTSIDE, TRACK, Choice
 from daskstem.kernels.hierarchy import Tree
 from daskstem.schema import track_variables, variables
 from daskstem.schema.dims import CLUSTER, FRAME, FRAME_COORDS, SCAN, SERIES, Q
@@ -120,9 +120,13 @@ class Series:
 
     def missing(self, choice: Choice) -> str:
         """Return the step to run before there is such a map; empty if there is one."""
-        if choice.spec is None or self._variable(choice) is not None:
-            return ""
-        return choice.step
+        return self._missing[choice.key]
+
+    @cached_property
+    def _missing(self) -> dict[str, str]:
+        every = CHOICES.values()
+        there = {c.key: c.spec is None or self._variable(c) is not None for c in every}
+        return {choice.key: "" if there[choice.key] else choice.step for choice in every}
 
     def scan_map(self, choice: Choice, frame: int) -> np.ndarray:
         """Return the values of a map (scan_y, scan_x) that is stored, kept for the next time."""

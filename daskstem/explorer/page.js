@@ -308,5 +308,9 @@ window.daskstemExplorer = (screen, sources) => {
     action(event);
   });
 
-  return { ask, scanMove, scanTap, patternPanStart, patternPan, patternPanEnd, screen, sources };
+  const lost = () => {
+    one('[data-fact="message"]').textContent = "The explorer has ended: start it again, then load this page anew.";
+  };
+
+  return { ask, lost, scanMove, scanTap, patternPanStart, patternPan, patternPanEnd, screen, sources };
 };

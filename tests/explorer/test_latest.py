@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from daskstem.explore.latest import Latest
+from daskstem.explorer.latest import Latest
 from daskstem.schema.errors import InputError
 
 

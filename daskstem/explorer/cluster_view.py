@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 from bokeh.models import ColumnDataSource
 
-from daskstem.explore.choices import TRACK
-from daskstem.explore.cutting import Border, Clusters, borders
-from daskstem.explore.painting import edges
-from daskstem.explore.session import Session
+from daskstem.explorer.choices import TRACK
+from daskstem.explorer.cutting import Border, Clusters, borders
+from daskstem.explorer.painting import edges
+from daskstem.explorer.session import Session
 from daskstem.schema import variables
 from daskstem.view.scale import scan_grid
 from daskstem.view.wording import area_text, counted

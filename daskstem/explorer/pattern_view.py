@@ -9,12 +9,12 @@ import numpy as np
 from bokeh.models import ColumnDataSource
 from skimage.draw import polygon2mask
 
-from daskstem.explore.choices import CHOICES, CLASS, TRACK
-from daskstem.explore.cutting import Clusters
-from daskstem.explore.figures import Picture
-from daskstem.explore.reading import growing_means
-from daskstem.explore.session import Session
-from daskstem.explore.tones import Shades, Tone, shades
+from daskstem.explorer.choices import CHOICES, CLASS, TRACK
+from daskstem.explorer.cutting import Clusters
+from daskstem.explorer.figures import Picture
+from daskstem.explorer.reading import growing_means
+from daskstem.explorer.session import Session
+from daskstem.explorer.tones import Shades, Tone, shades
 from daskstem.schema import variables
 from daskstem.schema.errors import InputError
 from daskstem.steps.comparing import offsets_of
@@ -79,6 +79,7 @@ class PatternView:
         self._latest = session.latest("pattern", "pattern")
         self._held: tuple[object, Found] | None = None
         self._marked: object = None
+        self._n_regions = 0
         self.region: np.ndarray | None = None
 
     def refresh(self) -> None:
@@ -98,9 +99,9 @@ class PatternView:
         """Take a polygon on the scan: the mean of what lies in it is to be shown."""
         corners = np.stack([rows, columns], axis=1)
         self.region = polygon2mask(self._session.series.scan, corners)
+        self._n_regions += 1
         self._drawn_region.data = {"x": [columns], "y": [rows]}
         self._session.screen.pattern = "region"
-        self._held = None
         self.refresh()
 
     def _drawings(
@@ -129,8 +130,8 @@ class PatternView:
         if request.source in ("raw", "filtered"):
             return request.source, request.y, request.x
         if request.source == "cluster" and clusters is not None:
-            return request.source, id(clusters), int(clusters.label[request.y, request.x])
-        return (request.source, id(self.region))
+            return request.source, clusters, int(clusters.label[request.y, request.x])
+        return request.source, self._n_regions
 
     def _read(
         self, request: Request, clusters: Clusters | None, region: np.ndarray | None

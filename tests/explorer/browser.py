@@ -79,17 +79,22 @@ class Explored:
     complaints: list = field(default_factory=list)
 
     @classmethod
-    def opened(cls, started, address, size=SIZE):
-        """Open the page and wait for its first pictures."""
+    def opened(cls, started, address, size=SIZE, *, ready=True):
+        """Open the page and wait for its first pictures, or only until it is there."""
         page = started.new_page(viewport=size)
         page.set_default_timeout(1000 * PATIENCE_S)
         explored = cls(page)
         page.on("pageerror", lambda error: explored.complaints.append(str(error)))
         page.on("console", explored._heard)
         page.goto(address)
+        page.wait_for_function("window.daskstemPage")
+        if not ready:
+            return explored
         page.wait_for_function(
-            "window.daskstemPage && window.daskstemPage.screen.facts.pattern_title"
-            " && window.daskstemPage.screen.facts.frame"
+            """() => {
+                const {facts} = window.daskstemPage.screen;
+                return facts.pattern_title && facts.frame;
+            }"""
         )
         page.evaluate(
             """() => {

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from daskstem.explore.cutting import Clusters, borders, cut_clusters, size_histogram
-from daskstem.explore.exporting import export_name, write_clusters
-from daskstem.explore.painting import edges, packed, painted
-from daskstem.explore.quality import largest_count
-from daskstem.explore.series import flat_positions
-from daskstem.explore.tones import shades
-from daskstem.explore.wording import screen_recipe
+from daskstem.explorer.cutting import Clusters, borders, cut_clusters, size_histogram
+from daskstem.explorer.exporting import export_name, write_clusters
+from daskstem.explorer.painting import edges, packed, painted
+from daskstem.explorer.quality import largest_count
+from daskstem.explorer.series import flat_positions
+from daskstem.explorer.tones import shades
+from daskstem.explorer.wording import screen_recipe
 from daskstem.kernels.hierarchy import similarity_tree
 from daskstem.kernels.similarity import NEIGHBORS
 from daskstem.run.recipe import read_recipe

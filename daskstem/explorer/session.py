@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from daskstem.explore.choices import CUT, LABEL
-from daskstem.explore.latest import Latest
-from daskstem.explore.reading import Patterns
-from daskstem.explore.series import Series
-from daskstem.explore.state import Screen
+from daskstem.explorer.choices import CUT, LABEL
+from daskstem.explorer.latest import Latest
+from daskstem.explorer.reading import Patterns
+from daskstem.explorer.series import Series
+from daskstem.explorer.state import Screen
 from daskstem.schema import variables
 
 

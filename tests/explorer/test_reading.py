@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daskstem.explore import reading
-from daskstem.explore.reading import (
+from daskstem.explorer import reading
+from daskstem.explorer.reading import (
     CountFrom,
     DetectorSum,
     Patterns,
@@ -72,7 +72,7 @@ def test_a_sample_has_the_value_of_a_chunk_near_by():
     region = (slice(0, 1), slice(0, 16), slice(0, 20), slice(0, 6), slice(0, 5))
     measure = DetectorSum.of(np.ones((6, 5), bool))
     source = da.from_array(counts)
-    from daskstem.explore.reading import ComputedSource
+    from daskstem.explorer.reading import ComputedSource
 
     _, cells = sampled_block(ComputedSource(source), region, measure=measure, stride=2)
     sums = counts[0].sum(axis=(2, 3))

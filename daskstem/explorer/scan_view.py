@@ -7,14 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from daskstem.explore.choices import CHOICES, CUT, DRAWN, LABEL, SATURATED, TRACK
-from daskstem.explore.cutting import Clusters, cut_clusters, size_histogram
-from daskstem.explore.figures import Counts, Picture
-from daskstem.explore.painting import edges, packed, painted
-from daskstem.explore.reading import CountFrom, DetectorSum, Image, Measure, growing_image
-from daskstem.explore.series import frame_values
-from daskstem.explore.session import Session
-from daskstem.explore.tones import Shades, shades
+from daskstem.explorer.choices import CHOICES, CUT, DRAWN, LABEL, SATURATED, TRACK
+from daskstem.explorer.cutting import Clusters, cut_clusters, size_histogram
+from daskstem.explorer.figures import Counts, Picture
+from daskstem.explorer.painting import edges, packed, painted
+from daskstem.explorer.reading import CountFrom, DetectorSum, Image, Measure, growing_image
+from daskstem.explorer.series import frame_values
+from daskstem.explorer.session import Session
+from daskstem.explorer.tones import Shades, shades
 from daskstem.kernels.hierarchy import Tree
 from daskstem.kernels.similarity import annulus
 from daskstem.schema import variables

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import daskstem
-from tests.explore import series
-from tests.explore.browser import Explored, browser, chromium, served
+from tests.explorer import series
+from tests.explorer.browser import Explored, browser, chromium, served
 
 pytestmark = pytest.mark.slow
 
@@ -431,3 +431,22 @@ def test_what_is_not_made_yet_is_gray_and_names_its_step(started, measured):
         # patterns alone are enough for a picture
         assert len(np.unique(page.image("scan"))) > 5
         assert not page.complaints
+
+
+def test_a_page_says_when_its_explorer_has_ended(started, measured):
+    with served(measured) as where:
+        page = Explored.opened(started, where).settled()
+    message = page.page.locator("[data-fact=message]")
+    page.until(lambda: "has ended" in message.text_content())
+    page.page.close()
+
+
+def test_damage_is_named_on_the_page(started, measured, tmp_path):
+    store = shutil.copytree(measured, tmp_path / "damaged.zarr")
+    for path in (store / "raw" / "patterns" / "c").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:-7])
+    with served(store) as where:
+        page = Explored.opened(started, where, ready=False)
+        page.until(lambda: "is damaged" in page.fact("message"))
+        page.page.close()

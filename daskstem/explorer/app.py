@@ -3,45 +3,41 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from bokeh.events import DocumentReady, MouseMove, Pan, PanEnd, PanStart, SelectionGeometry, Tap
+from bokeh.events import (
+    ConnectionLost,
+    DocumentReady,
+    MouseMove,
+    Pan,
+    PanEnd,
+    PanStart,
+    SelectionGeometry,
+    Tap,
+)
 from bokeh.models import ColumnDataSource, CustomJS
 
-from daskstem.explore import figures
-from daskstem.explore.choices import (
-    CHOICES,
-    CUT,
-    DRAWN,
-    IMAGES,
-    LABEL,
-    OUTLINES,
-    QUALITY,
-    REGIONS,
-    Choice,
-)
-from daskstem.explore.cluster_view import COLUMNS, ClusterView
-from daskstem.explore.exporting import export_name, write_clusters
-from daskstem.explore.pattern_view import SOURCES, PatternView
-from daskstem.explore.quality import largest_count, quality_rows
-from daskstem.explore.reading import Patterns, growing_means
-from daskstem.explore.scan_view import ScanView
-from daskstem.explore.series import Series
-from daskstem.explore.session import Session
-from daskstem.explore.state import Screen
-from daskstem.explore.wording import screen_recipe
+from daskstem.explorer import figures
+from daskstem.explorer.choices import DRAWN, LABEL
+from daskstem.explorer.cluster_view import COLUMNS, ClusterView
+from daskstem.explorer.cutting import Clusters
+from daskstem.explorer.exporting import export_name, write_clusters
+from daskstem.explorer.opening import first_screen, page_texts, scale_of, text_of
+from daskstem.explorer.pattern_view import PatternView
+from daskstem.explorer.quality import quality_rows
+from daskstem.explorer.reading import Patterns, growing_means
+from daskstem.explorer.scan_view import ScanView
+from daskstem.explorer.series import Series
+from daskstem.explorer.session import Session
+from daskstem.explorer.wording import screen_recipe
 from daskstem.kernels.hierarchy import size_bins
 from daskstem.schema import variables
 from daskstem.schema.dims import Q
 from daskstem.schema.provenance import digest
-from daskstem.view.scale import PixelGrid, detector_grid, scan_grid, unit_text
-from daskstem.view.wording import bytes_text, counted
+from daskstem.view.scale import detector_grid, scan_grid, unit_text
 
-_USUAL_THRESHOLD: Final = 0.88
-_USUAL_SIZE: Final = 8
 _STOPS: Final = 9
 """Colors of a legend's ramp."""
 
@@ -73,7 +69,7 @@ class Page:
     def __init__(self, setting: Setting, document: Any) -> None:
         self._setting = setting
         series, self._document = setting.series, document
-        self._screen = _first_screen(series)
+        self._screen = first_screen(series)
         self._session = Session(series, setting.patterns, self._screen, document)
         self._scan_picture = figures.scan_picture(scan_grid(series.seen))
         self._pattern_picture = figures.pattern_picture(detector_grid(series.seen))
@@ -100,9 +96,12 @@ class Page:
         """Show the first pictures and listen to the page."""
         document, session = self._document, self._session
         document.title = f"{session.series.name} – daskstem"
-        document.template = _text("page.html")
-        document.template_variables["page"] = _page_texts(session.series)
+        document.template = text_of("page.html")
+        document.template_variables["page"] = page_texts(session.series)
         document.js_on_event(DocumentReady, self._start())
+        document.js_on_event(
+            ConnectionLost, CustomJS(code="window.daskstemPage && window.daskstemPage.lost()")
+        )
         self._forward(self._scan_picture.plot, {MouseMove: "scanMove", Tap: "scanTap"})
         self._forward(
             self._pattern_picture.plot,
@@ -151,7 +150,7 @@ class Page:
         if self._quality_of != quality:
             self._quality_of = quality
             screen.quality = quality_rows(self._session.series, *quality)
-        self._session.tell(recipe=self._recipe(), detector=self._detector_text())
+        self._session.tell(recipe=self._recipe(), detector=self._detectortext_of())
 
     def _recipe(self) -> str:
         series, screen = self._session.series, self._screen
@@ -164,7 +163,7 @@ class Page:
             detector=self._session.detector if screen.shown == DRAWN else None,
         )
 
-    def _detector_text(self) -> str:
+    def _detectortext_of(self) -> str:
         grid, (_, _, inner, outer) = (
             detector_grid(self._session.series.seen),
             self._session.detector,
@@ -191,20 +190,24 @@ class Page:
         self._pattern.region_drawn(np.asarray(columns, float), np.asarray(rows, float))
 
     def _export(self) -> None:
-        clusters, chosen = self._scan.clusters, list(self._clusters.chosen)
-        if clusters is None:
-            self._session.tell(message="there are no clusters to export; run 'grow' first")
+        drawn, chosen = self._scan.drawn, list(self._clusters.chosen)
+        clusters = None if drawn is None else drawn.clusters
+        if drawn is None or clusters is None or not len(clusters.numbers):
+            self._session.tell(message="there are no clusters in this frame to export")
             self._session.answer("export")
             return
         self._session.tell(exported="writing …")
-        self._exports.ask(partial(self._exported, clusters, chosen), self._say_exported)
+        rows = [clusters.row(number) for number in chosen] or range(len(clusters.numbers))
+        write = partial(
+            self._exported, clusters, np.array(rows, int), drawn.request.frame, self._recipe()
+        )
+        self._exports.ask(write, self._say_exported)
 
-    def _exported(self, clusters: Any, chosen: list[int]) -> Iterator[Path]:
-        series, frame = self._session.series, self._session.frame
-        numbers = np.array(chosen or clusters.numbers.tolist())
-        rows = np.array([clusters.row(int(number)) for number in numbers], int)
+    def _exported(
+        self, clusters: Clusters, rows: np.ndarray, frame: int, recipe: str
+    ) -> Iterator[Path]:
+        series, numbers = self._session.series, clusters.numbers[rows]
         table = {name: values[rows] for name, values in clusters.table.items() if name != "row"}
-        recipe = self._recipe()
         key = digest({"numbers": numbers.tolist(), "frame": frame, "recipe": recipe})[:8]
         folder = self._setting.export_folder / export_name(series.name, frame, numbers, key)
         axes = {dim: series.seen.coords[dim].values for dim in Q if dim in series.seen.coords}
@@ -213,7 +216,7 @@ class Page:
             axes=axes, label=clusters.label, recipe=recipe,
         )  # fmt: skip
 
-    def _mean_patterns(self, clusters: Any, rows: np.ndarray, frame: int) -> np.ndarray:
+    def _mean_patterns(self, clusters: Clusters, rows: np.ndarray, frame: int) -> np.ndarray:
         if "row" in clusters.table:
             return self._session.series.cluster_patterns(clusters.table["row"][rows])
         numbers = clusters.numbers[rows]
@@ -253,89 +256,10 @@ class Page:
                 "palettes": ramps,
                 "plots": {"scan": self._roots[0], "pattern": self._roots[1]},
                 "scales": {
-                    "scan": _scale(scan_grid(series.seen), "positions"),
-                    "pattern": _scale(detector_grid(series.seen), "px"),
+                    "scan": scale_of(scan_grid(series.seen), "positions"),
+                    "pattern": scale_of(detector_grid(series.seen), "px"),
                 },
             },
             code="window.daskstemPage = window.daskstemExplorer("
             "screen, {cursor, detector, shape, palettes, plots, scales})",
         )
-
-
-def _scale(grid: PixelGrid, pixel_name: str) -> dict[str, Any]:
-    """Return what a scale bar is drawn by: the length of a column, and its unit."""
-    return {"step": grid.step_x, "units": unit_text(grid.units, pixel_name=pixel_name)}
-
-
-def _first_screen(series: Series) -> Screen:
-    rows, columns = series.detector
-    shorter = min(rows, columns)
-    given = series.parameters("segments") or series.parameters("hierarchy")
-    threshold = given.get("threshold", _USUAL_THRESHOLD)
-    first = ("dark_field", "mean_similarity", DRAWN)
-    return Screen(
-        name="screen",
-        shown=next(key for key in first if not series.missing(CHOICES[key])),
-        y=series.scan[0] // 2,
-        x=series.scan[1] // 2,
-        center_y=(rows - 1) / 2,
-        center_x=(columns - 1) / 2,
-        inner=shorter / 8,
-        outer=shorter / 2,
-        threshold=threshold if isinstance(threshold, float) else _USUAL_THRESHOLD,
-        min_size=int(given.get("min_size", _USUAL_SIZE)),
-        saturation=largest_count(series.patterns.dtype),
-    )
-
-
-def _page_texts(series: Series) -> dict[str, Any]:
-    frames, rows, columns, q_rows, q_columns = series.patterns.shape
-    about = (
-        f"{counted(frames, 'frame')} of {rows} × {columns} positions, {q_rows} × {q_columns} "
-        f"pixels {series.patterns.dtype}, {bytes_text(series.patterns.nbytes)}"
-    )
-    half_made = f"; half-made: {', '.join(series.unfinished)}" if series.unfinished else ""
-    return {
-        "name": series.name,
-        "about": about + half_made,
-        "n_frames": frames,
-        "style": _text("page.css"),
-        "script": _text("page.js"),
-        "lowest": 0,
-        "cut_missing": _way_to_cut(series),
-        "no_clusters": bool(series.missing(CHOICES[CUT]) and series.missing(CHOICES[LABEL])),
-        "maps": [
-            (title, [_option(series, choice) for choice in choices])
-            for title, choices in (("images", IMAGES), ("regions", REGIONS), ("quality", QUALITY))
-        ],
-        "outlines": [
-            ("", [("none", "none", ""), *(_option(series, CHOICES[key]) for key in OUTLINES)])
-        ],
-        "patterns": [("", [_pattern_option(series, *source) for source in SOURCES])],
-    }
-
-
-def _way_to_cut(series: Series) -> str:
-    """Return the command that makes the tree of clusters; empty if it is there."""
-    missing = series.missing(CHOICES[CUT])
-    ready = not (series.missing(CHOICES["mean_similarity"]) or series.missing(CHOICES["mask"]))
-    return missing and (
-        f"daskstem step {missing} STORE" if ready else "daskstem run default STORE"
-    )
-
-
-def _option(series: Series, choice: Choice) -> tuple[str, str, str]:
-    return choice.key, choice.title, series.missing(choice)
-
-
-def _pattern_option(
-    series: Series, key: str, title: str, spec: variables.Variable | None
-) -> tuple[str, str, str]:
-    there = spec is None or spec.name in series.seen
-    if key == "cluster":
-        there = there or variables.rank.name in series.seen
-    return key, title, "" if there or spec is None else spec.made_by
-
-
-def _text(name: str) -> str:
-    return (files("daskstem.explore") / name).read_text(encoding="utf-8")

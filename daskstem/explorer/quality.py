@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from daskstem.explore.choices import CHOICES, FLAT, OUTSIDE
-from daskstem.explore.series import Series
+from daskstem.explorer.choices import CHOICES, FLAT, OUTSIDE
+from daskstem.explorer.series import Series
 from daskstem.schema import variables
 from daskstem.view.wording import counted, percent
 

@@ -14,16 +14,20 @@ from bokeh.application import Application
 from bokeh.application.handlers.function import FunctionHandler
 from bokeh.server.server import Server
 
-from daskstem.explore import cutting, reading
-from daskstem.explore.app import Setting, open_page
-from daskstem.explore.reading import Patterns, Readers
-from daskstem.explore.series import Series
+from daskstem.explorer import cutting, reading
+from daskstem.explorer.app import Setting, open_page
+from daskstem.explorer.reading import Patterns, Readers
+from daskstem.explorer.series import Series
 from daskstem.io.store import open_series
 from daskstem.schema.errors import InputError
 
 LOCALHOST: Final = "127.0.0.1"
 _HEIGHT: Final = 760
 """Of the page in a notebook, in screen pixels."""
+
+
+_PAGE_LIFE_MS: Final = 600_000
+"""How long a page that has lost its connection may come back."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +136,8 @@ def _server(fill: Callable[[Any], None], port: int, origins: Sequence[str]) -> S
         address=LOCALHOST,
         port=port,
         allow_websocket_origin=[f"{LOCALHOST}:{port}", f"localhost:{port}", *origins],
-        check_unused_sessions_milliseconds=2000,
-        unused_session_lifetime_milliseconds=5000,
+        # a page lives on where a laptop sleeps for a while
+        unused_session_lifetime_milliseconds=_PAGE_LIFE_MS,
     )
 
 
