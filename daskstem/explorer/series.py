@@ -13,13 +13,14 @@ import xarray as xr
 from daskstem.blocks.pieces import source_of
 from daskstem.explorer.choices import CHOICES, CUT, FLAT, OUTSIDE, TRACK, Choice
 from daskstem.kernels.hierarchy import Tree
+from daskstem.kernels.similarity import flat_positions
 from daskstem.schema import track_variables, variables
 from daskstem.schema.dims import CLUSTER, FRAME, FRAME_COORDS, SCAN, SERIES, Q
 from daskstem.schema.errors import InputError
-from daskstem.schema.merging import updated
 from daskstem.schema.variables import Variable, require
 from daskstem.steps.correct import correct
 from daskstem.steps.registry import STEPS
+from daskstem.steps.replay import as_seen, longest_recipe
 
 _HELD: Final = 64
 """Maps that are kept: a frame of 512 x 512 positions has 1 MB each."""
@@ -75,7 +76,8 @@ class Series:
                 f"isel(frame=[0]), which keeps it"
             )
         require(groups["raw"], variables.patterns)
-        seen = _as_last_seen(groups)
+        steps = longest_recipe(ds.attrs for ds in groups.values())
+        seen = as_seen(groups["raw"], steps, groups.get)
         return cls(name, seen, groups, tuple(tree.attrs.get("unfinished", ())))
 
     @property
@@ -101,7 +103,7 @@ class Series:
     @cached_property
     def recipe(self) -> list[dict[str, Any]]:
         """Steps, with their parameters, that the furthest product was made by."""
-        return longest_recipe(self.groups)
+        return longest_recipe(ds.attrs for ds in self.groups.values())
 
     def parameters(self, group: str) -> Mapping[str, Any]:
         """Return the parameters that a group was made with; empty if it is not there."""
@@ -261,27 +263,3 @@ def frame_values(
     # a stored map is there in a millisecond; a Dask graph of it takes ten
     found = source.read(region) if source is not None else np.asarray(array[region].values)
     return np.asarray(found[0])
-
-
-def flat_positions(similarity: np.ndarray) -> np.ndarray:
-    """Positions (Y, X) whose pattern is flat: similar to none of the neighbors there are."""
-    outside = np.isnan(similarity)
-    return np.asarray(((similarity == 0) | outside).all(axis=-1) & ~outside.all(axis=-1))
-
-
-def longest_recipe(groups: Mapping[str, xr.Dataset]) -> list[dict[str, Any]]:
-    """Return the steps, with their parameters, that the furthest product was made by."""
-    return max((ds.attrs.get("recipe", []) for ds in groups.values()), key=len, default=[])
-
-
-def _as_last_seen(groups: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    ds = groups["raw"]
-    for entry in longest_recipe(groups):
-        step = STEPS.get(entry["step"])
-        if step is None:
-            continue
-        if step.kind == "view":
-            ds = updated(ds, step.function(ds, **entry["parameters"]))
-        elif step.kind == "stored" and step.group in groups:
-            ds = updated(ds, groups[step.group])
-    return ds

@@ -128,6 +128,22 @@ def cosine_to_neighbors(
     return similarity[inside].astype(np.float32)
 
 
+def flat_positions(similarity: np.ndarray) -> np.ndarray:
+    """Positions whose pattern is flat: similar to none of the neighbors there are.
+
+    Parameters
+    ----------
+    similarity : (Y, X, 8) float32
+        0 where a pattern is flat, NaN outside the scan.
+
+    Returns
+    -------
+    (Y, X) bool
+    """
+    outside = np.isnan(similarity)
+    return np.asarray(((similarity == 0) | outside).all(axis=-1) & ~outside.all(axis=-1))
+
+
 def annulus(
     shape: tuple[int, int],
     inner_px: float,

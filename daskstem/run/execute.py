@@ -37,8 +37,8 @@ from daskstem.run.stages import (
     Stage,
     frame_bytes,
     frame_dataset,
+    furthest_recipe,
     kept_group,
-    longest_recipe,
     raw_patterns,
     remove_stale,
     same_history,
@@ -156,7 +156,7 @@ def run_step(
         )
     available = resources(workers=workers, memory_limit=memory_limit, scheduler=scheduler)
     root = _complete_root(store, mode="r+")
-    checked = recipe_for_step(name, parameters, longest_recipe(root))
+    checked = recipe_for_step(name, parameters, furthest_recipe(root))
     return _run(checked, root, Path(store), available, quiet)
 
 

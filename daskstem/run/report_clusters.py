@@ -7,7 +7,7 @@ import xarray as xr
 
 from daskstem.kernels.homogeneity import homogeneity, pairs_inside
 from daskstem.kernels.similarity import NEIGHBORS
-from daskstem.run.report_steps import as_seen
+from daskstem.run.report_steps import frame_as_seen
 from daskstem.schema import variables
 from daskstem.schema.dims import CLUSTER, FRAME, SCAN_X, SCAN_Y, Q
 from daskstem.schema.variables import require
@@ -140,7 +140,7 @@ def with_patterns(
     if not places.size:
         return xr.Dataset()
     means = require(tree["clusters"].to_dataset(), variables.pattern)
-    patterns = as_seen(tree, "clusters", frame)[variables.patterns.name].isel({FRAME: 0})
+    patterns = frame_as_seen(tree, "clusters", frame)[variables.patterns.name].isel({FRAME: 0})
     # One by one: each is a few kilobytes from its own chunk, together they would be gathered
     # from whole shards.
     read = [means.isel({CLUSTER: int(place)}).values for place in places]

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
+from daskstem.kernels.similarity import flat_positions
 from daskstem.run.report_clusters import (
     along_table,
     at_border,
@@ -197,7 +198,7 @@ def _judged(tree: xr.DataTree, frame: int) -> tuple[dict[str, float], dict[str, 
     mean = map_of(tree, "similarity", variables.mean_similarity, frame)
     similarity = _neighbors(tree, frame)
     if mean is not None:
-        numbers[N_FLAT] = _flat_positions(similarity, mean.values)
+        numbers[N_FLAT] = _n_flat(similarity, mean.values)
     label = map_of(tree, "segments", variables.label, frame)
     if label is None:
         return numbers, {}
@@ -243,11 +244,10 @@ def _neighbors(tree: xr.DataTree, frame: int) -> np.ndarray | None:
     return None if found is None else found.transpose(*SCAN, NEIGHBOR).values
 
 
-def _flat_positions(similarity: np.ndarray | None, mean_similarity: np.ndarray) -> int:
+def _n_flat(similarity: np.ndarray | None, mean_similarity: np.ndarray) -> int:
     if similarity is None:
         return int((mean_similarity == 0).sum())
-    outside = np.isnan(similarity)
-    return int((((similarity == 0) | outside).all(axis=-1) & ~outside.all(axis=-1)).sum())
+    return int(flat_positions(similarity).sum())
 
 
 def _frame_content(

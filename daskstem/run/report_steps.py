@@ -11,10 +11,10 @@ import xarray as xr
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME, OFFSET, SCAN_X, SCAN_Y, Q
 from daskstem.schema.errors import InputError
-from daskstem.schema.merging import updated
-from daskstem.schema.parameters import Between, checked_parameters, parameters_of
+from daskstem.schema.parameters import Between, parameters_of
 from daskstem.steps.comparing import offsets_of
 from daskstem.steps.registry import STEPS
+from daskstem.steps.replay import as_seen, longest_recipe, recorded
 from daskstem.view.content import FILTERED, N_AVERAGED, SINGLE, AtLimit, StepContent
 from daskstem.view.wording import as_mapping
 
@@ -31,18 +31,13 @@ _LIBRARIES: Final = (
 _NOT_STEPS: Final = ("raw", "truth")
 
 
-def recorded(attrs: Mapping[Any, Any]) -> list[dict[str, Any]]:
-    """Return the steps that made a group, as its attributes record them; views too."""
-    return list(attrs.get("recipe", ()))
-
-
 def steps_of(groups: Mapping[str, Mapping[str, Any]]) -> tuple[StepContent, ...]:
     """Return the steps that made the groups, in the order of the longest recipe.
 
     Views have no group of their own: they are known from the groups made after them.
     """
     made = {name: attrs for name, attrs in groups.items() if name not in _NOT_STEPS}
-    longest = max((recorded(attrs) for attrs in made.values()), key=len, default=[])
+    longest = longest_recipe(made.values())
     found = {entry["step"]: _step(entry["step"], "", entry["parameters"]) for entry in longest}
     for name, attrs in made.items():
         step = str(attrs.get("step", name))
@@ -91,7 +86,7 @@ def versions() -> dict[str, str]:
     return {"Python": python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
-def as_seen(tree: xr.DataTree, group: str, frame: int) -> xr.Dataset:
+def frame_as_seen(tree: xr.DataTree, group: str, frame: int) -> xr.Dataset:
     """Return one frame as the step that made a group saw it: cut, binned, corrected.
 
     Parameters
@@ -108,18 +103,14 @@ def as_seen(tree: xr.DataTree, group: str, frame: int) -> xr.Dataset:
     Dataset with ``patterns`` (frame, scan_y, scan_x, q_y, q_x), one frame, lazy.
     """
     window = {FRAME: slice(frame, frame + 1)}
-    ds = tree["raw"].to_dataset().isel(window)
     steps = recorded(tree[group].attrs) if group in tree.children else []
-    for entry in steps:
-        step = STEPS.get(entry["step"])
-        if step is None:
-            continue
-        if step.kind == "view":
-            given = checked_parameters(step.function, entry["parameters"])
-            ds = updated(ds, step.function(ds, **given))
-        elif step.kind == "stored" and step.group in tree.children:
-            ds = updated(ds, tree[step.group].to_dataset().isel(window, missing_dims="ignore"))
-    return ds
+
+    def product(name: str) -> xr.Dataset | None:
+        if name not in tree.children:
+            return None
+        return tree[name].to_dataset().isel(window, missing_dims="ignore")
+
+    return as_seen(tree["raw"].to_dataset().isel(window), steps, product)
 
 
 def filtering(tree: xr.DataTree, frame: int, position: tuple[int, int]) -> xr.Dataset:
@@ -141,7 +132,7 @@ def filtering(tree: xr.DataTree, frame: int, position: tuple[int, int]) -> xr.Da
     if "prefilter" not in tree.children:
         return xr.Dataset()
     stored = tree["prefilter"].to_dataset()
-    ds = as_seen(tree, "prefilter", frame)
+    ds = frame_as_seen(tree, "prefilter", frame)
     patterns = ds[variables.patterns.name].isel({FRAME: 0})
     weights = stored[variables.weights.name].isel({FRAME: frame})
     if any(weights.sizes[dim] != patterns.sizes[dim] for dim in (SCAN_Y, SCAN_X)):

@@ -18,10 +18,10 @@ from daskstem.io.writing import clear_partial
 from daskstem.run.recipe import Recipe, StepCall
 from daskstem.schema import variables
 from daskstem.schema.errors import InputError, MissingVariableError
-from daskstem.schema.merging import updated
 from daskstem.schema.parameters import defaults_of, files_of
 from daskstem.schema.provenance import digest, file_digest, provenance
 from daskstem.steps.registry import FUSIONS
+from daskstem.steps.replay import as_seen, longest_recipe
 
 
 @dataclass(frozen=True)
@@ -179,9 +179,9 @@ def remove_stale(root: zarr.Group) -> list[str]:
     return stale
 
 
-def longest_recipe(root: zarr.Group) -> list[dict[str, Any]]:
+def furthest_recipe(root: zarr.Group) -> list[dict[str, Any]]:
     """Return the steps, with their parameters, that the furthest product was made by."""
-    return max((a.get("recipe", []) for a in _described(root).values()), key=len, default=[])
+    return longest_recipe(_described(root).values())
 
 
 def _described(root: zarr.Group) -> dict[str, dict[str, Any]]:
@@ -212,12 +212,12 @@ def series_dataset(root: zarr.Group, stage: Stage) -> xr.Dataset:
 
 
 def _frames(root: zarr.Group, before: tuple[StepCall, ...], window: slice) -> xr.Dataset:
-    ds = open_group(root, RAW, frames=window)
-    for call in before:
-        if call.step.kind == "view":
-            ds = updated(ds, call.step.function(ds, **call.parameters))
-        elif call.step.kind == "stored":
-            ds = updated(ds, open_group(root, call.step.group, frames=window))
+    steps = [{"step": call.step.name, "parameters": call.parameters} for call in before]
+    ds = as_seen(
+        open_group(root, RAW, frames=window),
+        steps,
+        lambda name: open_group(root, name, frames=window),
+    )
     return ds.drop_attrs(deep=False)
 
 

@@ -10,11 +10,10 @@ from daskstem.explorer.cutting import Clusters, borders, cut_clusters, size_hist
 from daskstem.explorer.exporting import export_name, write_clusters
 from daskstem.explorer.painting import edges, packed, painted
 from daskstem.explorer.quality import largest_count
-from daskstem.explorer.series import flat_positions
 from daskstem.explorer.tones import shades
 from daskstem.explorer.wording import screen_recipe
 from daskstem.kernels.hierarchy import similarity_tree
-from daskstem.kernels.similarity import NEIGHBORS
+from daskstem.kernels.similarity import NEIGHBORS, flat_positions
 from daskstem.run.recipe import read_recipe
 from daskstem.schema.errors import InputError
 from tests import scenes

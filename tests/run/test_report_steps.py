@@ -11,7 +11,7 @@ from daskstem.cli.main import main
 from daskstem.run.recipe import read_recipe
 from daskstem.run.report import write_report
 from daskstem.run.report_content import gather
-from daskstem.run.report_steps import as_seen, at_limits, filtering, steps_of
+from daskstem.run.report_steps import at_limits, filtering, frame_as_seen, steps_of
 from daskstem.schema.errors import InputError
 from tests.commands import checked
 
@@ -52,13 +52,13 @@ def tree(store):
 def test_patterns_are_seen_as_the_step_saw_them(tree):
     raw = tree["raw/patterns"].values[1, 2:22, 0:20].astype(np.int64)
     binned = raw.reshape(20, 20, 16, 2, 16, 2).sum(axis=(3, 5))
-    np.testing.assert_array_equal(as_seen(tree, "clusters", 1)["patterns"].values[0], binned)
+    np.testing.assert_array_equal(frame_as_seen(tree, "clusters", 1)["patterns"].values[0], binned)
     # the summary was made before
-    assert as_seen(tree, "summary", 1)["patterns"].shape == (1, 24, 24, 32, 32)
+    assert frame_as_seen(tree, "summary", 1)["patterns"].shape == (1, 24, 24, 32, 32)
 
 
 def test_the_pattern_after_the_filter_is_the_mean_of_that_position_alone(tree):
-    ds = as_seen(tree, "background", 0)
+    ds = frame_as_seen(tree, "background", 0)
     for position in ((0, 0), (9, 12), (19, 19)):
         label = np.full((1, 20, 20), -1, np.int32)
         label[0][position] = 0
