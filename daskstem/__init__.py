@@ -1,8 +1,9 @@
 """Clusters and mean patterns from 4D-STEM and 5D-STEM series of any size.
 
 Everything public is here: the functions below, and one for every step of the registry, by
-the step's name (``daskstem.prefilter``, ``daskstem.grow``, ...). Each is imported when it is
-first used, so that the command line starts without loading the compilers.
+the step's name (``daskstem.prefilter``, ``daskstem.grow``, ...). ``daskstem.view`` draws what
+they make. Each is imported when it is first used, so that the command line starts without
+loading the compilers.
 """
 
 from importlib import import_module
@@ -36,6 +37,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "view":
+        return import_module("daskstem.view")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     # rooms and dunder names are asked for by the import system: they are never steps
@@ -47,4 +50,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *import_module("daskstem.steps.registry").STEPS])
+    return sorted([*__all__, "view", *import_module("daskstem.steps.registry").STEPS])

@@ -5,11 +5,16 @@ import re
 from pathlib import Path
 
 import click
+import h5py
+import numpy as np
 import pytest
+from click.shell_completion import get_completion_class
 
+import daskstem
 from daskstem.cli.main import main
 from daskstem.io.readers.registry import READERS
-from daskstem.run.recipe import read_recipe, recipe_names
+from daskstem.run.bundled import recipe_names
+from daskstem.run.recipe import read_recipe
 from daskstem.schema.dims import FRAME_COORDS
 from daskstem.schema.parameters import parameters_of
 from daskstem.steps.registry import STEPS
@@ -127,13 +132,49 @@ def test_python_in_the_text_runs(tmp_path):
     os.chdir(tmp_path)
     try:
         scope = {}
-        for block in blocks("python"):
+        # other blocks open the store that this one makes
+        for block in sorted(blocks("python"), key=lambda text: "simulate(" not in text):
             exec(compile(block, "<block of the README>", "exec"), scope)
     finally:
         os.chdir(before)
     assert scope["label"].dims == ("scan_y", "scan_x")
     assert scope["largest"].dims == ("q_y", "q_x")
-    assert len(scope["table"]) == scope["patterns"].sizes["cluster"]
+    clusters = daskstem.open_series(tmp_path / "scan.zarr")["clusters/pattern"].values
+    assert len(scope["table"]) == len(clusters)
+    assert len((tmp_path / "clusters.csv").read_text().splitlines()) == len(clusters) + 1
+    np.testing.assert_array_equal(np.load(tmp_path / "cluster_patterns.npy"), clusters)
+    raw = daskstem.open_series(tmp_path / "scan.zarr")["raw/patterns"].values[0]
+    with h5py.File(tmp_path / "frame.h5") as file:
+        np.testing.assert_array_equal(file["data"][:], raw)
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("Dectris Arina", ".h5"), ("Merlin", ".mib"), ("EMPAD", ".xml"), ("Gatan", ".dm4"),
+     ("NanoMEGAS blockfile", ".blo")],
+)  # fmt: skip
+def test_own_data_take_five_lines_in_every_format(name, suffix):
+    told = re.search(rf"^\*\*{name}\.\*\*.*?^```bash\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    lines = told[1].splitlines()
+    assert [line.split()[1] for line in lines] == ["convert", "info", "plan", "run", "report"]
+    source, store = lines[0].split()[2:4]
+    assert source.endswith(suffix)
+    assert all(store in line.split() for line in lines)
+    for line in lines:
+        checked(line)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_has_a_line_for_every_shell(shell):
+    line = re.search(rf"^echo '(.*{shell}_source.*)' >> ", section("Commands"), re.MULTILINE)[1]
+    assert "_DASKSTEM_COMPLETE=" in line
+    assert get_completion_class(shell).source_template
+
+
+def test_the_pictures_are_there_and_small():
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", TEXT)
+    assert pictures
+    assert all((ROOT / picture).stat().st_size < 300_000 for picture in pictures)
 
 
 def test_store_has_the_groups_that_the_text_draws():

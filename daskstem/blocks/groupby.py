@@ -15,6 +15,9 @@ from dask.highlevelgraph import HighLevelGraph
 
 from daskstem.blocks.tree import join_tree
 
+Sums = tuple[np.ndarray, ...]
+"""Sums of the patterns of one group, in one or several ways."""
+
 
 @dataclass(frozen=True)
 class GroupSums:
@@ -24,14 +27,15 @@ class GroupSums:
     ----------
     groups : (G,) int
         Group numbers, increasing.
-    sums : (G, C, Qy, Qx) float64
-        Sums of patterns in C ways.
+    sums
+        For every group the sums of its patterns in C ways, (Qy, Qx) float64 each. They are
+        shared with the parts that they come from, and never changed.
     squares : (G,) float64
         Sums of squared raw patterns.
     """
 
     groups: np.ndarray
-    sums: np.ndarray
+    sums: Sequence[Sums]
     squares: np.ndarray
 
 
@@ -40,18 +44,27 @@ def join_sums(parts: Sequence[GroupSums]) -> GroupSums:
     if len(parts) == 1:
         return parts[0]
     groups = np.unique(np.concatenate([part.groups for part in parts]))
-    # a part without groups may not know the patterns' shape
-    knowing = next((part for part in parts if len(part.groups)), parts[0])
-    sums = np.zeros((len(groups), *knowing.sums.shape[1:]))
+    found: list[list[Sums]] = [[] for _ in groups]
     squares = np.zeros(len(groups))
     for part in parts:
         at = np.searchsorted(groups, part.groups)
-        # one by one: adding at indices would copy what it adds to, twice
-        for row, total in zip(at, part.sums, strict=True):
-            sums[row] += total
+        for row, sums in zip(at, part.sums, strict=True):
+            found[row].append(sums)
         # a group stands once in a part, so nothing is lost
         squares[at] += part.squares
-    return GroupSums(groups, sums, squares)
+    return GroupSums(groups, [_added(of_group) for of_group in found], squares)
+
+
+def _added(of_group: Sequence[Sums]) -> Sums:
+    # most groups lie in few blocks: what one part alone holds is not copied
+    if len(of_group) == 1:
+        return of_group[0]
+    first, second, *others = of_group
+    totals = tuple(a + b for a, b in zip(first, second, strict=True))
+    for sums in others:
+        for total, more in zip(totals, sums, strict=True):
+            total += more  # noqa: PLW2901
+    return totals
 
 
 def group_means(

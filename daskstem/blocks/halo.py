@@ -12,10 +12,12 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-from daskstem.blocks.sources import BlockSource, source_of
+from daskstem.blocks.native import native
+from daskstem.blocks.pieces import source_of
 from daskstem.chunks.tiling import Window, joined_blocks, windows
 from daskstem.schema.dims import SERIES
 from daskstem.schema.errors import InputError
+from daskstem.schema.source import BlockSource
 
 BlockFunction = Callable[..., np.ndarray]
 """``function(*haloed, windows)``: arrays (rows, columns, ...) and where each one lies."""
@@ -158,12 +160,7 @@ def _one_frame(function: BlockFunction, *haloed: np.ndarray, here: tuple[Window,
 
 def _call(function: Callable[..., Any], here: tuple[Window, ...], *inputs: Any) -> Any:
     haloed = [block() if callable(block) else np.asarray(block)[0] for block in inputs]
-    return function(*map(_native, haloed), here=here)
-
-
-def _native(block: np.ndarray) -> np.ndarray:
-    # compiled kernels know no other byte order
-    return block.astype(block.dtype.newbyteorder("="), copy=False)
+    return function(*map(native, haloed), here=here)
 
 
 class _Held(threading.local):

@@ -1,6 +1,6 @@
 """Readings of one frame's patterns that end in one result each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -9,10 +9,12 @@ import dask.array as da
 import numpy as np
 from dask.delayed import Delayed
 
-from daskstem.blocks.sources import BlockSource, source_of
+from daskstem.blocks.native import native
+from daskstem.blocks.pieces import pattern_blocks
 from daskstem.blocks.tree import join_tree
+from daskstem.schema.source import BlockSource, Piece
 
-Region = tuple[slice, slice]
+ScanRegion = tuple[slice, slice]
 """Rows and columns of the scan."""
 
 
@@ -30,8 +32,9 @@ def reduce_pass(
     Parameters
     ----------
     function
-        ``function(patterns, weights, region, shared)``: a partial result of one block, from
-        its patterns (Y, X, Qy, Qx), their weights (Y, X) and where they lie in the scan.
+        ``function(pieces, weights, region, shared)``: a partial result of one block, from the
+        pieces of its patterns, as ``PatternBlocks.task`` hands them out, their weights (Y, X)
+        and where they lie in the scan.
     join
         Makes one partial result of several, in the order of the scan.
     array
@@ -47,15 +50,17 @@ def reduce_pass(
     -------
     The joined result, lazy; what ``join`` makes of nothing where all weights are 0.
     """
-    blocks = array.rechunk({0: 1, 3: -1, 4: -1})
+    blocks = pattern_blocks(array, ((1,), *array.chunks[1:3]))
     token = uuid4().hex
-    graph = dict(blocks.dask)
+    graph = blocks.tasks_before
     keys: list[Any] = []
-    for region, key in _blocks(blocks):
-        if not weights[region].any():
-            continue
-        keys.append((f"{name}-{token}", *key[2:4]))
-        graph[keys[-1]] = (partial(_on_block, function, weights[region], region), key, shared)
+    for index in blocks.indices:
+        _, rows, columns = blocks.region(index)
+        own = weights[rows, columns]
+        if own.any():
+            keys.append((f"{name}-{token}", *index[1:]))
+            on_pieces = partial(_on_pieces, function, own, (rows, columns))
+            graph[keys[-1]] = blocks.task(on_pieces, index, shared)
     joins, left = join_tree(join, keys, name=f"{name}-join-{token}", place=())
     graph |= joins
     last = f"{name}-result-{token}"
@@ -93,50 +98,42 @@ def pick_pass(
     -------
     The result, lazy.
     """
-    source = source_of(array)
-    blocks = array.rechunk({0: 1, 3: -1, 4: -1})
+    blocks = pattern_blocks(array, ((1,), *array.chunks[1:3]))
     token = uuid4().hex
-    graph = {} if source is not None else dict(blocks.dask)
+    graph = blocks.tasks_before
     keys: list[Any] = []
     order = [np.empty(0, np.int64)]
-    for region, key in _blocks(blocks):
-        inside = _inside(positions, region)
+    for index in blocks.indices:
+        _, rows, columns = blocks.region(index)
+        inside = _inside(positions, rows, columns)
         if not inside.size:
             continue
         order.append(inside)
-        keys.append((f"{name}-{token}", *key[2:4]))
-        if source is None:
-            own = positions[inside] - [region[0].start, region[1].start]
-            graph[keys[-1]] = (partial(_picked, function, own), key)
+        keys.append((f"{name}-{token}", *index[1:]))
+        if blocks.source is None:
+            own = positions[inside] - [rows.start, columns.start]
+            graph[keys[-1]] = (partial(_picked, function, own), (blocks.array.name, *index, 0, 0))
         else:
-            graph[keys[-1]] = (partial(_read, function, source, positions[inside]),)
+            graph[keys[-1]] = (partial(_read, function, blocks.source, positions[inside]),)
     last = f"{name}-result-{token}"
     graph[last] = (partial(_in_order, finish, np.concatenate(order), width), keys)
     return Delayed(last, graph)
 
 
-def _blocks(blocks: da.Array) -> list[tuple[Region, tuple[Any, ...]]]:
-    rows, columns = (np.cumsum((0, *sizes)).tolist() for sizes in blocks.chunks[1:3])
-    return [
-        (
-            (slice(rows[i], rows[i + 1]), slice(columns[j], columns[j + 1])),
-            (blocks.name, 0, i, j, 0, 0),
-        )
-        for i in range(len(rows) - 1)
-        for j in range(len(columns) - 1)
-    ]
-
-
-def _on_block(
-    function: Callable[..., Any], weights: np.ndarray, region: Region, block: Any, shared: Any
+def _on_pieces(
+    function: Callable[..., Any],
+    weights: np.ndarray,
+    region: ScanRegion,
+    pieces: Iterator[Piece],
+    shared: Any,
 ) -> Any:
-    return function(_native(block)[0], weights, region, shared)
+    return function(pieces, weights, region, shared)
 
 
 def _picked(
     function: Callable[[np.ndarray], np.ndarray], positions: np.ndarray, block: Any
 ) -> np.ndarray:
-    return function(_native(np.asarray(block)[0, positions[:, 0], positions[:, 1]]))
+    return function(native(np.asarray(block)[0, positions[:, 0], positions[:, 1]]))
 
 
 def _read(
@@ -148,7 +145,7 @@ def _read(
         source.read((one, slice(y, y + 1), slice(x, x + 1), *whole))[0, 0, 0]
         for y, x in positions.tolist()
     ]
-    return function(_native(np.stack(patterns)))
+    return function(native(np.stack(patterns)))
 
 
 def _in_order(
@@ -163,13 +160,7 @@ def _in_order(
     return finish(rows)
 
 
-def _inside(positions: np.ndarray, region: Region) -> np.ndarray:
-    (rows, columns), (y, x) = region, positions.T
+def _inside(positions: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    y, x = positions.T
     within = (rows.start <= y) & (y < rows.stop) & (columns.start <= x) & (x < columns.stop)
     return np.flatnonzero(within)
-
-
-def _native(block: Any) -> np.ndarray:
-    # compiled kernels know no other byte order, and want rows without gaps
-    values = np.asarray(block)
-    return np.ascontiguousarray(values, values.dtype.newbyteorder("="))

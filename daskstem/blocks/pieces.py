@@ -12,6 +12,8 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
+from daskstem.blocks.native import native
+from daskstem.blocks.slices import sliced_source
 from daskstem.schema.source import BlockSource, Piece, Region
 
 Chunks = tuple[tuple[int, ...], ...]
@@ -20,15 +22,15 @@ PiecesFunction = Callable[..., Any]
 
 
 def source_of(array: da.Array) -> BlockSource | None:
-    """Return what ``array`` is an untouched view of, or None if it is a computed array.
+    """Return what ``array`` is a view of, whole or a box of it, or None if it is computed.
 
     Dask keeps the object given to ``from_array`` in a task of its own, named after the
-    array; any operation, slicing included, makes an array of another name, so an array
-    whose name still has that task is the stored one, element by element.
+    array; any operation makes an array of another name, so an array whose name still has that
+    task is the stored one, element by element. Of operations only indexing leaves a source.
     """
     layer = array.dask.layers.get(f"original-{array.name}")
     if layer is None:
-        return None
+        return sliced_source(array)
     original = layer[f"original-{array.name}"]
     original = getattr(original, "value", original)
     return original if hasattr(original, "pieces") else None
@@ -56,6 +58,16 @@ class PatternBlocks:
     def dependencies(self) -> list[da.Array]:
         """Lazy arrays that the tasks refer to."""
         return [] if self.source is not None else [self.array]
+
+    @property
+    def tasks_before(self) -> dict[Any, Any]:
+        """The tasks of those, for a graph that is put together by hand."""
+        return {} if self.source is not None else dict(self.array.dask)
+
+    @property
+    def indices(self) -> Iterator[tuple[int, ...]]:
+        """Numbers of every block along frame, scan_y and scan_x, in order."""
+        return np.ndindex(*map(len, self.chunks))
 
     def region(self, index: tuple[int, ...]) -> Region:
         """Return where a block lies along frame, scan_y and scan_x."""
@@ -111,5 +123,4 @@ def _on_block(function: PiecesFunction, region: Region, block: Any, *inputs: Any
 
 def _native(pieces: Iterator[Piece]) -> Iterator[Piece]:
     for where, values in pieces:
-        # compiled kernels know no other byte order
-        yield where, values.astype(values.dtype.newbyteorder("="), order="C", copy=False)
+        yield where, native(values)

@@ -10,54 +10,13 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-from daskstem.blocks.pieces import pattern_blocks
-from daskstem.blocks.pieces import source_of as source_of
-from daskstem.schema.source import BlockSource as BlockSource
-from daskstem.schema.source import Piece, Region
+from daskstem.blocks.native import native
+from daskstem.blocks.pieces import pattern_blocks, source_of
+from daskstem.blocks.viewing import ViewSource
+from daskstem.schema.source import BlockSource, Piece, Region
 
 PatternFunction = Callable[..., np.ndarray]
 """``function(patterns, region, *maps, *wholes)``, all for one block of the scan."""
-
-
-class ViewSource:
-    """What all views of a source share: Dask may index them, and ``read`` does the work."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    token: str
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions."""
-        return len(self.shape)
-
-    def read(self, region: Region) -> np.ndarray:
-        """Return the values of a region given by slices with explicit bounds."""
-        raise NotImplementedError
-
-    def pieces(self, region: Region) -> Iterator[Piece]:
-        """Yield the region as one piece."""
-        yield region, self.read(region)
-
-    def __getitem__(self, key: Region) -> np.ndarray:
-        """Read one block, as Dask asks for it."""
-        region = tuple(slice(*k.indices(n)) for k, n in zip(key, self.shape, strict=True))
-        return self.read(tuple(slice(s.start, s.stop) for s in region))
-
-    def __dask_tokenize__(self) -> Any:
-        """Identify the content."""
-        return self.token
-
-    def lazy(self, chunks: tuple[tuple[int, ...], ...], name: str) -> da.Array:
-        """Return a Dask array of the view that ``source_of`` recognises."""
-        return da.from_array(
-            self,
-            chunks=chunks,
-            name=f"{name}-{self.token}",
-            asarray=False,
-            fancy=False,
-            meta=np.empty((0,) * self.ndim, self.dtype),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +193,7 @@ def _map_blocks(
         for side in wholes
     ]
     graph: dict[Any, Any] = {}
-    for index in np.ndindex(*map(len, blocks.chunks)):
+    for index in blocks.indices:
         sides: list[Any] = [(side.name, *index) for side in cut]
         sides += [(side.name, index[0], *(0,) * (side.ndim - 1)) for side in gathered]
         mapped = partial(_map_pieces, function, blocks.region(index), len(cut), lengths, dtype)
@@ -267,13 +226,7 @@ def _map_pieces(
 
 
 def _on_region(function: PatternFunction, region: Region, patterns: Any, *sides: Any) -> Any:
-    return function(_native(patterns), region, *map(_native, sides))
-
-
-def _native(block: Any) -> np.ndarray:
-    # compiled kernels know no other byte order, and want no stride
-    values = np.asarray(block)
-    return values.astype(values.dtype.newbyteorder("="), order="C", copy=False)
+    return function(native(patterns), region, *map(native, sides))
 
 
 def _side_source(side: da.Array | np.ndarray) -> BlockSource | None:

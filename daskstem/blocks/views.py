@@ -1,6 +1,6 @@
 """A part of the patterns, or coarser ones, still readable block and halo at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,35 +8,13 @@ import dask.array as da
 import numpy as np
 from dask.base import tokenize
 
-from daskstem.blocks.sources import ViewSource, source_of
-from daskstem.schema.source import BlockSource, Piece, Region
+from daskstem.blocks.pieces import source_of
+from daskstem.blocks.slices import sliced_source
+from daskstem.blocks.viewing import ViewSource
+from daskstem.schema.source import BlockSource, Region
 
 Binning = Callable[[np.ndarray], np.ndarray]
 """Turns patterns (frame, scan_y, scan_x, q_y, q_x) of whole boxes into one pixel per box."""
-
-
-@dataclass(frozen=True, eq=False)
-class CroppedSource(ViewSource):
-    """A box of a source, which begins at ``start``."""
-
-    source: BlockSource
-    start: tuple[int, ...]
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    token: str
-
-    def read(self, region: Region) -> np.ndarray:
-        """Return the values of a region of the box."""
-        return self.source.read(self._shifted(region, 1))
-
-    def pieces(self, region: Region) -> Iterator[Piece]:
-        """Yield the region in the pieces of the source."""
-        for where, values in self.source.pieces(self._shifted(region, 1)):
-            yield self._shifted(where, -1), values
-
-    def _shifted(self, region: Region, sign: int) -> Region:
-        both = zip(region, self.start, strict=True)
-        return tuple(slice(s.start + sign * o, s.stop + sign * o) for s, o in both)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,30 +35,26 @@ class BinnedSource(ViewSource):
         return self.function(self.source.read(covered))
 
 
-def crop_patterns(array: da.Array, bounds: Sequence[tuple[int, int]], *, name: str) -> da.Array:
+def crop_patterns(array: da.Array, box: Region, *, name: str) -> da.Array:
     """Return a box of an array, lazily.
 
     Parameters
     ----------
     array
         Any number of dimensions and any chunks.
-    bounds
-        Start and stop along every dimension.
+    box
+        Bounds along every dimension.
     name
         Prefix of the tasks, as the dashboard shows it.
 
     Returns
     -------
-    The box, in the pieces of the array's chunks. If ``array`` is stored, it can itself be
-    read block and halo at a time.
+    The box, in the pieces of the array's chunks. If ``array`` is stored, nothing around the
+    box is read, whatever is done with it.
     """
-    box = array[tuple(slice(*b) for b in bounds)]
-    source = source_of(array)
-    if source is None:
-        return box
-    token = tokenize(array.name, list(bounds))
-    start = tuple(low for low, _ in bounds)
-    return CroppedSource(source, start, box.shape, box.dtype, token).lazy(box.chunks, name)
+    view = array[box]
+    source = sliced_source(view)
+    return view if source is None else source.lazy(view.chunks, name)
 
 
 def bin_patterns(

@@ -156,11 +156,10 @@ def _sums_of_block(
         y, x = (slice(s.start - o, s.stop - o) for s, o in zip(inside, (top, left), strict=False))
         flat = patterns.reshape(-1, patterns.shape[3] * patterns.shape[4])
         if sums is None:
-            sums = np.zeros((len(present), 1, *patterns.shape[3:]))
+            sums = np.zeros((len(present), *patterns.shape[3:]))
         add(flat, coefficients[y, x].reshape(len(flat), -1), sums.reshape(len(present), -1))
-    if sums is None:
-        sums = np.zeros((0, 1, 1, 1))
-    return GroupSums(present, sums, np.zeros(len(present)))
+    found = [] if sums is None else [(total,) for total in sums]
+    return GroupSums(present, found, np.zeros(len(present)))
 
 
 def _finished(

@@ -10,18 +10,22 @@ from typing import Any
 import click
 from click.exceptions import NoArgsIsHelpError
 
+from daskstem.cli.completion import recipes, settings, source_files, stores
+from daskstem.cli.help import SECTIONS, Group, in_one_line
 from daskstem.cli.options import floats, resource_options, whole_numbers
 from daskstem.cli.steps import StepGroup
 from daskstem.schema.errors import InputError
 
-RECIPE = click.argument("recipe")
+FIRST_LOOK, YOUR_DATA, COMPUTING, RESULTS = SECTIONS
+RECIPE = click.argument("recipe", shell_complete=recipes)
 # a text: as a path, a URL would lose one of its slashes
-STORE = click.argument("store")
+STORE = click.argument("store", shell_complete=stores)
 SET = click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="STEP.PARAMETER=VALUE",
+    shell_complete=settings,
     help="Change a parameter of the recipe; may be given several times.",
 )
 
@@ -29,7 +33,7 @@ SET = click.option(
 def entry() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
     try:
-        main(standalone_mode=False)
+        main(prog_name="daskstem", standalone_mode=False)
     except InputError as error:
         click.echo(f"daskstem: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
@@ -37,31 +41,52 @@ def entry() -> None:
         error.show()
         sys.exit(2)
     except click.ClickException as error:
-        click.echo(f"daskstem: {_in_one_line(error)}", err=True)
+        click.echo(f"daskstem: {in_one_line(error)}", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("daskstem: stopped; the same command continues where it was", err=True)
         sys.exit(130)
 
 
-def _in_one_line(error: click.ClickException) -> str:
-    context = getattr(error, "ctx", None)
-    more = "" if context is None else f"; see '{context.command_path} --help'"
-    return " ".join(error.format_message().split()).rstrip(".") + more
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 99})
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 99},
+    examples=[
+        "daskstem demo                               # simulated gold, from patterns to report",
+        "daskstem convert scan_master.h5 scan.zarr   # your own data, whatever its format",
+        "daskstem run default scan.zarr              # clusters and their mean patterns",
+        "daskstem report scan.zarr                   # one page with pictures",
+    ],
+    epilog="""Every command tells its options and shows examples with --help. Tab completes after
+    'eval "$(_DASKSTEM_COMPLETE=bash_source daskstem)"' (or zsh_source, fish_source).""",
+)
 @click.version_option(package_name="daskstem")
 def main() -> None:
-    """Clusters and mean patterns from 4D-STEM and 5D-STEM series of any size."""
+    """Clusters and mean patterns from 4D-STEM and 5D-STEM series of any size.
+
+    STORE is a folder that ends in .zarr: 'convert' makes it from a microscope's files, every
+    other command works on it. RECIPE is a list of steps: one that comes along (default,
+    series, kmeans, tilt, reference) or a TOML file.
+    """
 
 
-@main.command()
+def _next(command: str) -> None:
+    # beside what scripts read
+    click.echo(f"next: daskstem {command}", err=True)
+
+
+@main.command(
+    section=FIRST_LOOK,
+    examples=[
+        "daskstem demo",
+        "daskstem demo --out somewhere --memory-limit 2GiB",
+    ],
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("daskstem_demo"),
               show_default=True, help="Folder for the store and the report.")  # fmt: skip
 @resource_options
 def demo(out: Path, **available: Any) -> None:
-    """Simulate a series, find its clusters, compare them with the truth, write a report."""
+    """Simulate, find clusters, compare with the truth, report."""
     from daskstem.cli.tables import show_summary
     from daskstem.run.demo import run_demo
 
@@ -71,7 +96,14 @@ def demo(out: Path, **available: Any) -> None:
     click.echo(f"report: {result.report}")
 
 
-@main.command()
+@main.command(
+    section=FIRST_LOOK,
+    examples=[
+        "daskstem simulate gold.zarr",
+        "daskstem simulate gold.zarr --shape 1 128 128 64 64 --counts-per-pixel 0.5",
+        "daskstem simulate tilted.zarr --tilt-deg -30 30 --shape 61 48 48 128 128",
+    ],
+)
 @STORE
 @click.option("--shape", type=int, nargs=5, default=(3, 64, 64, 96, 96), show_default=True,
               help="Frames, scan rows and columns, detector rows and columns.")  # fmt: skip
@@ -92,14 +124,22 @@ def demo(out: Path, **available: Any) -> None:
               help="Tilt agglomerated crystals about the scan's rows, in degrees.")  # fmt: skip
 @resource_options
 def simulate(store: str, **given: Any) -> None:
-    """Simulate gold particles on a film into STORE, with the truth beside the patterns."""
+    """Simulate gold particles on a film, with the truth."""
     from daskstem.run.simulate import simulate as run_simulate
 
     click.echo(f"store: {run_simulate(store, quiet=False, **given)}")
+    _next(f"run default {store}")
 
 
-@main.command()
-@click.argument("sources", nargs=-1, required=True)
+@main.command(
+    section=YOUR_DATA,
+    examples=[
+        "daskstem convert scan_master.h5 scan.zarr",
+        "daskstem convert 'frames/*.mib' series.zarr --frame-dim time --frame-values 0,13,26",
+        "daskstem convert scan.raw scan.zarr --shape 256,256,192,192 --dtype uint16",
+    ],
+)
+@click.argument("sources", nargs=-1, required=True, shell_complete=source_files)
 @STORE
 @click.option("--scan-shape", callback=whole_numbers(2), metavar="ROWS,COLUMNS",
               help="Scan of a file that does not say its own.")  # fmt: skip
@@ -113,71 +153,100 @@ def simulate(store: str, **given: Any) -> None:
 @click.option("--frame-values", callback=floats, metavar="V,V,...", help="Its values.")
 @resource_options
 def convert(sources: tuple[str, ...], store: str, **given: Any) -> None:
-    r"""Convert microscope files into STORE; several SOURCES make a series.
+    """Convert microscope files into a store.
 
-    \b
-    daskstem convert scan_master.h5 scan.zarr
-    daskstem convert 'frames/*.mib' series.zarr --frame-dim time --frame-values 0,13,26
-    daskstem convert scan.raw scan.zarr --shape 256,256,192,192 --dtype uint16
+    The format is told from the file. Several SOURCES, or a pattern in quotes, make a series:
+    one frame each. A conversion that was stopped goes on with the same command.
     """
     from daskstem.run.convert import convert as run_convert
 
     click.echo(f"store: {run_convert(sources, store, **given)}")
+    _next(f"run default {store}")
 
 
-@main.command()
+@main.command(
+    section=YOUR_DATA,
+    examples=[
+        "daskstem info scan.zarr",
+    ],
+)
 @STORE
 def info(store: str) -> None:
-    """Say what is in STORE and what is finished."""
+    """Tell what is in a store and what is finished."""
     from daskstem.cli.tables import show_store
 
     show_store(store)
 
 
-@main.command()
+@main.command(
+    section=COMPUTING,
+    examples=[
+        "daskstem plan default scan.zarr",
+        "daskstem plan series scan.zarr --memory-limit 4GiB",
+    ],
+)
 @RECIPE
 @STORE
 @SET
 @resource_options
 def plan(recipe: str, store: str, settings: tuple[str, ...], **available: Any) -> None:
-    """Say what RECIPE will take on STORE, before anything runs."""
+    """Tell memory, disk and tasks of a recipe before it runs."""
     from daskstem.cli.tables import show_plan
     from daskstem.run.execute import plan_recipe
 
     show_plan(plan_recipe(recipe, store, settings=settings, **available))
 
 
-@main.command()
+@main.command(
+    section=COMPUTING,
+    examples=[
+        "daskstem run default scan.zarr",
+        "daskstem run default scan.zarr --set grow.threshold=0.9 --memory-limit 4GiB",
+        "daskstem run own.toml scan.zarr --scheduler tls://host:8786",
+    ],
+)
 @RECIPE
 @STORE
 @SET
 @resource_options
 def run(recipe: str, store: str, settings: tuple[str, ...], **available: Any) -> None:
-    r"""Run RECIPE (a TOML file, or 'default' or 'reference') on STORE.
+    """Run a recipe on a store.
 
+    RECIPE is default, series, kmeans, tilt, reference or a TOML file with one table per step.
     What is there already is kept; a run that was stopped goes on where it was.
-
-    \b
-    daskstem run default scan.zarr
-    daskstem run default scan.zarr --set grow.threshold=0.9 --memory-limit 4GiB
     """
     from daskstem.cli.tables import show_summary
     from daskstem.run.execute import run_recipe
 
     show_summary(run_recipe(recipe, store, settings=settings, **available))
+    _next(f"report {store}")
 
 
-@main.command()
+@main.command(
+    section=RESULTS,
+    examples=[
+        "daskstem report scan.zarr",
+        "daskstem report --compare former.zarr scan.zarr --out both.html",
+    ],
+)
 @STORE
 @click.option("--out", type=click.Path(path_type=Path), help="The page to write.")
-def report(store: str, out: Path | None) -> None:
-    """Write one page with pictures, parameters and provenance of STORE."""
+@click.option("--compare", metavar="FORMER", shell_complete=stores,
+              help="A store of the same scan to show beside STORE.")  # fmt: skip
+def report(store: str, out: Path | None, compare: str | None) -> None:
+    """Write one page with pictures, warnings and provenance."""
     from daskstem.run.report import write_report
 
-    click.echo(f"report: {write_report(store, out)}")
+    click.echo(f"report: {write_report(store, out, compare=compare)}")
 
 
-@main.command()
+@main.command(
+    section=RESULTS,
+    examples=[
+        "daskstem explore scan.zarr",
+        "ssh -L 5006:localhost:5006 workstation daskstem explore scan.zarr --no-browser",
+    ],
+)
 @STORE
 @click.option("--port", default=5006, show_default=True, help="Port to listen on; 0: a free one.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
@@ -188,20 +257,23 @@ def report(store: str, out: Path | None) -> None:
 @click.option("--allow-origin", "origins", multiple=True, metavar="HOST:PORT",
               help="Another address the browser uses, such as that of an SSH tunnel.")  # fmt: skip
 def explore(store: str, **given: Any) -> None:
-    r"""Look at STORE in the browser: maps, patterns, detectors, clusters at any threshold.
+    """Look at a store in the browser.
 
-    The page is served to this machine only. Ctrl-C ends it.
-
-    \b
-    daskstem explore scan.zarr
-    ssh -L 5006:localhost:5006 workstation daskstem explore scan.zarr --no-browser
+    Maps, patterns, detectors to drag, and clusters at any threshold. The page is served to this
+    machine only; Ctrl-C ends it.
     """
     from daskstem.cli.exploring import serve
 
     serve(store, **given)
 
 
-@main.command()
+@main.command(
+    section=RESULTS,
+    examples=[
+        "daskstem export tilted.zarr particles --to smv",
+        "daskstem export tilted.zarr particles --to pets --particles 0,3 --voltage-kv 200",
+    ],
+)
 @STORE
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--to", type=click.Choice(["smv", "tiff", "mrc", "pets"]), required=True,
@@ -213,13 +285,21 @@ def explore(store: str, **given: Any) -> None:
 @click.option("--axis-deg", type=float, default=0.0, show_default=True,
               help="Tilt axis from the detector's rows towards its top.")  # fmt: skip
 def export(store: str, out: Path, **given: Any) -> None:
-    """Write the particles extracted from STORE into OUT, for 3D electron diffraction."""
+    """Write extracted particles as files for 3D electron diffraction.
+
+    The particles are those that the step 'extract' took from a tilt series, for instance in
+    the recipe 'tilt'.
+    """
     from daskstem.run.export import export as run_export
 
     for folder in run_export(store, out, **given):
         click.echo(f"particle: {folder}")
 
 
-@main.group(cls=StepGroup)
+@main.group(
+    cls=StepGroup,
+    section=COMPUTING,
+    examples=["daskstem step grow --help", "daskstem step grow scan.zarr --threshold 0.9"],
+)
 def step() -> None:
-    """Run a single step on a store, after those that are there."""
+    """Run a single step, after those that are there."""

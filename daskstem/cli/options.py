@@ -12,7 +12,7 @@ def resource_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler to use."),
         click.option("--memory-limit", metavar="SIZE",
                      help="Memory over all processes, such as 4GiB [default: 80% of it]."),
-        click.option("--workers", type=click.IntRange(min=1),
+        click.option("--workers", type=click.IntRange(min=1), metavar="N",
                      help="Worker processes; one means threads of this process."),
     ):  # fmt: skip
         command = option(command)

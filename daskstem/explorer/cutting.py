@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from daskstem.kernels.hierarchy import Tree, cut, size_bins
-from daskstem.kernels.linkage import neighbor_pairs
+from daskstem.kernels.pairs import neighbor_pairs
 from daskstem.kernels.similarity import NEIGHBORS
 from daskstem.kernels.table import cluster_table
 from daskstem.schema import variables

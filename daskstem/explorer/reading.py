@@ -11,8 +11,8 @@ from typing import Any, Final
 import dask.array as da
 import numpy as np
 
-from daskstem.blocks.pieces import native_pieces
-from daskstem.blocks.sources import HeldArray, source_of
+from daskstem.blocks.pieces import native_pieces, source_of
+from daskstem.blocks.sources import HeldArray
 from daskstem.kernels.grouping import add_to_groups
 from daskstem.kernels.imaging import detector_runs, detector_sums
 from daskstem.schema.source import BlockSource, Piece, Region

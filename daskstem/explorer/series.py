@@ -10,7 +10,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from daskstem.blocks.sources import source_of
+from daskstem.blocks.pieces import source_of
 from daskstem.explorer.choices import CHOICES, CUT, FLAT, OUTSIDE, TRACK, Choice
 from daskstem.kernels.hierarchy import Tree
 from daskstem.schema import track_variables, variables

@@ -40,8 +40,7 @@ def screen_recipe(
         same = {} if linkage is None else {"linkage": linkage}
         tables["grow"] = {**tables.get("grow", {}), **chosen, **same}
         tables["grow"].pop("convention", None)
-    groups = {name: {"step": name, "parameters": tables[name]} for name in _placed(list(tables))}
-    return recipe_text(groups)
+    return recipe_text({name: tables[name] for name in _placed(list(tables))})
 
 
 def _placed(names: list[str]) -> list[str]:

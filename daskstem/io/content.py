@@ -5,7 +5,7 @@ import zarr
 
 from daskstem.io.store import dims_of, group_arrays
 from daskstem.schema.content import ArrayContent, GroupContent
-from daskstem.schema.errors import InputError
+from daskstem.schema.errors import InputError, first_line
 
 
 def group_content(root: zarr.Group, name: str) -> GroupContent:
@@ -29,8 +29,7 @@ def _values(array: zarr.Array) -> np.ndarray:
     try:
         return np.asarray(array[...])
     except (ValueError, RuntimeError, OSError) as error:
-        found = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{array.store_path} is damaged ({found}); restore it from a copy, or make the store "
-            f"again"
+            f"{array.store_path} is damaged ({first_line(error)}); restore it from a copy, "
+            f"or make the store again"
         ) from error

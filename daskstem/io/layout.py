@@ -1,7 +1,7 @@
 """How an array lies in a store: dims, chunks, shards, codecs."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import zarr
@@ -10,6 +10,9 @@ from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
 if TYPE_CHECKING:
     import xarray as xr
+
+ROWS_PER_CHUNK: Final = 65536
+"""Numbers of a table in one chunk, so that a long series makes few files."""
 
 
 class ArraySpec:

@@ -1,7 +1,8 @@
-"""Shards of the store's own layout, read and written without a detour.
+"""Shards and chunks of the store's own layout, read and written without a detour.
 
-Zarr reads and writes the same files; this is the short way for shards on a local file system
-whose chunks are packed by Blosc and bear a crc32c, with the same two libraries as Zarr's.
+Zarr reads and writes the same files; this is the short way for files on a local file system
+whose chunks are packed by Blosc and bear a crc32c, with the same two libraries as Zarr's. A
+chunk that is a file of its own is treated as a shard of one chunk that needs no index.
 """
 
 import math
@@ -73,6 +74,7 @@ class Shards:
     chunk_shape: tuple[int, ...]
     shard_shape: tuple[int, ...]
     packing: BloscCodec
+    indexed: bool
 
     def read(self, region: Region) -> np.ndarray:
         """Return the values of a region.
@@ -105,7 +107,7 @@ class Shards:
             low = [i * n for i, n in zip(shard, self.shard_shape, strict=True)]
             inside, _ = _overlap(shard, self.shard_shape, region)
             wanted = _covering(_less(inside, low), self.chunk_shape)
-            with _opened(self.folder, self._key(shard), self._counts) as file:
+            with _opened(self.folder, self._key(shard), self._counts, self.indexed) as file:
                 file.prefetch(wanted)
                 for index in wanted:
                     file.unpack(index, chunk, self.array.fill_value)
@@ -162,33 +164,42 @@ class Shards:
             offset += len(packed) + 4
             yield packed
             yield _checksum(packed)
-        listed = places.tobytes()
-        yield listed
-        yield _checksum(listed)
+        if self.indexed:
+            listed = places.tobytes()
+            yield listed
+            yield _checksum(listed)
 
 
 def shards_of(array: zarr.Array) -> Shards | None:
     """Return the shards of an array if it is laid out as ``ArraySpec`` does, else None."""
     store = array.store_path.store
-    codecs: Any = getattr(array.metadata, "codecs", ())
-    sharding = codecs[0] if len(codecs) == 1 else None
-    if not isinstance(store, LocalStore) or not isinstance(sharding, ShardingCodec):
+    inner: Any = getattr(array.metadata, "codecs", ())
+    if not isinstance(store, LocalStore) or not array.dtype.isnative:
         return None
-    inner: Any = sharding.codecs
-    listing: Any = sharding.index_codecs
+    sharding = inner[0] if len(inner) == 1 else None
+    indexed = isinstance(sharding, ShardingCodec)
+    if isinstance(sharding, ShardingCodec):
+        if not _index_as_ours(sharding):
+            return None
+        inner = sharding.codecs
     as_ours = (
-        array.shards is not None
-        and array.dtype.isnative
-        and array.dtype.kind in "biuf"
+        array.dtype.kind in "biuf"
         and [type(codec) for codec in inner] == [BytesCodec, BloscCodec, Crc32cCodec]
-        and [type(codec) for codec in listing] == [BytesCodec, Crc32cCodec]
-        and all(first.endian in (Endian.little, None) for first in (inner[0], listing[0]))
-        and sharding.index_location.value == "end"
+        and inner[0].endian in (Endian.little, None)
     )
     if not as_ours:
         return None
     folder = Path(store.root) / array.path
-    return Shards(array, folder, array.chunks, array.shards or (), inner[1])
+    return Shards(array, folder, array.chunks, array.shards or array.chunks, inner[1], indexed)
+
+
+def _index_as_ours(sharding: ShardingCodec) -> bool:
+    codecs: Any = sharding.index_codecs
+    return (
+        [type(codec) for codec in codecs] == [BytesCodec, Crc32cCodec]
+        and codecs[0].endian in (Endian.little, None)
+        and sharding.index_location.value == "end"
+    )
 
 
 @dataclass(frozen=True)
@@ -221,23 +232,32 @@ class _OpenShard:
 
 
 @contextmanager
-def _opened(folder: Path, key: str, counts: tuple[int, ...]) -> Iterator[_OpenShard]:
+def _opened(
+    folder: Path, key: str, counts: tuple[int, ...], indexed: bool
+) -> Iterator[_OpenShard]:
     try:
         descriptor = os.open(folder / key, os.O_RDONLY)
     except FileNotFoundError as error:
         raise MissingShardError(key) from error
     try:
         size = os.fstat(descriptor).st_size
-        length = 16 * math.prod(counts) + 4
-        listed = os.pread(descriptor, length, max(0, size - length))
-        if len(listed) != length or google_crc32c.value(listed) != _INTACT:
-            raise DamagedShardError(key, "the checksum of its index does not fit")
-        places = np.frombuffer(listed, "<u8", 2 * math.prod(counts)).reshape(*counts, 2)
+        if indexed:
+            places = _index(descriptor, key, size, counts)
+        else:
+            places = np.array([0, size], "<u8").reshape(*counts, 2)
         yield _OpenShard(descriptor, key, places)
     except (OSError, RuntimeError) as error:
         raise DamagedShardError(key, str(error)) from error
     finally:
         os.close(descriptor)
+
+
+def _index(descriptor: int, key: str, size: int, counts: tuple[int, ...]) -> np.ndarray:
+    length = 16 * math.prod(counts) + 4
+    listed = os.pread(descriptor, length, max(0, size - length))
+    if len(listed) != length or google_crc32c.value(listed) != _INTACT:
+        raise DamagedShardError(key, "the checksum of its index does not fit")
+    return np.frombuffer(listed, "<u8", 2 * math.prod(counts)).reshape(*counts, 2)
 
 
 def _checksum(content: bytes) -> bytes:

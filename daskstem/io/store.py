@@ -66,10 +66,23 @@ def open_series(store: str | Path) -> "xr.DataTree":
     unfinished = [name for name in names if not is_finished(root, name)]
     if RAW in unfinished:
         raise InputError(unfinished_raw(root))
-    groups = {name: open_group(root, name) for name in names if name not in unfinished}
-    tree = xr.DataTree.from_dict(groups)
+    groups = {name: _for_readers(root, name) for name in names if name not in unfinished}
+    # a step knows the steps before it: as many as come before its group
+    made = sorted(
+        groups, key=lambda name: (name != RAW, len(groups[name].attrs.get("recipe", ())))
+    )
+    tree = xr.DataTree.from_dict({name: groups[name] for name in made})
     tree.attrs = {**dict(root.attrs), "unfinished": unfinished}
     return tree
+
+
+def _for_readers(root: zarr.Group, name: str) -> "xr.Dataset":
+    from daskstem.schema.presentation import for_readers
+
+    ds = for_readers(open_group(root, name))
+    # what is opened is finished; a long series would fill the screen with its frames' numbers
+    ds.attrs.pop(FINISHED_FRAMES, None)
+    return ds
 
 
 def group_names(root: zarr.Group) -> list[str]:

@@ -11,7 +11,7 @@ import zarr
 from zarr.storage import LocalStore
 
 from daskstem.io.shards import DamagedShardError, MissingShardError, shards_of
-from daskstem.schema.errors import InputError
+from daskstem.schema.errors import InputError, first_line
 from daskstem.schema.source import Piece, Region
 
 if TYPE_CHECKING:
@@ -192,8 +192,8 @@ class StoredArray:
             try:
                 self.array[block]
             except (ValueError, RuntimeError, OSError) as cause:
-                return self._damaged(key, _first_line(cause))
-        return f"{self.array.store_path} could not be read ({_first_line(error)})"
+                return self._damaged(key, first_line(cause))
+        return f"{self.array.store_path} could not be read ({first_line(error)})"
 
 
 def missing_chunks(array: zarr.Array, first: int) -> bool:
@@ -208,7 +208,3 @@ def local_folder(array: zarr.Array) -> Path | None:
     """Return the folder of an array's chunks, or None if its store is not on a file system."""
     store = array.store_path.store
     return Path(store.root) / array.path if isinstance(store, LocalStore) else None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -6,8 +6,9 @@ reaches the threshold gives the connected components of the thresholded neighbor
 """
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+
+from daskstem.kernels.numbering import numbered, ranks
+from daskstem.kernels.pairs import components, neighbor_pairs
 
 FRAME_WIDTH = 2
 """Positions at each border that growth never enters in the published program."""
@@ -31,39 +32,12 @@ def joined_pairs(
 
     Returns
     -------
-    Two (E,) int64 arrays of flat positions.
+    Two (E,) int32 arrays of flat positions.
     """
-    rows, columns = mask.shape
-    position = np.arange(rows * columns).reshape(rows, columns)
-    first, second = [], []
-    for number in range(4, 8):
-        dy, dx = (int(step) for step in offsets[number])
-        here = (slice(0, rows - dy), slice(max(0, -dx), columns - max(0, dx)))
-        there = (slice(dy, rows), slice(max(0, dx), columns + min(0, dx)))
-        joined = (similarity[here][..., number] >= threshold) & mask[here] & mask[there]
-        first.append(position[here][joined])
-        second.append(position[there][joined])
-    return np.concatenate(first), np.concatenate(second)
-
-
-def components(first: np.ndarray, second: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Find the connected components of a graph of positions.
-
-    Parameters
-    ----------
-    first, second : (E,) int64
-        Edges between flat positions.
-    mask : (Y, X) bool
-        Positions that are part of the graph.
-
-    Returns
-    -------
-    (Y, X) int64
-        Component numbers in no order; -1 outside the mask.
-    """
-    edges = coo_array((np.ones(len(first), bool), (first, second)), shape=(mask.size,) * 2)
-    _, found = connected_components(edges, directed=False)
-    return np.where(mask, found.reshape(mask.shape), -1)
+    first, second, similar = neighbor_pairs(similarity, mask, offsets)
+    # in float32, as a similarity is: what equals the threshold joins
+    joined = similar >= np.float32(threshold)
+    return first[joined], second[joined]
 
 
 def grow_clusters(
@@ -98,7 +72,8 @@ def grow_clusters(
         Cluster numbers from 0; -1 for background and rejected positions.
     """
     first, second = joined_pairs(similarity, mask, threshold, offsets)
-    return _numbered(components(first, second, mask), mean_similarity, min_size)
+    cluster = components(first, second, mask.size)
+    return numbered(cluster, ranks(mean_similarity, mask), min_size)
 
 
 def grow_published(
@@ -125,7 +100,7 @@ def grow_published(
     interior[FRAME_WIDTH : rows - FRAME_WIDTH, FRAME_WIDTH : columns - FRAME_WIDTH] = True
     inner = mask & interior
     first, second = joined_pairs(similarity, inner, threshold, offsets)
-    region = components(first, second, inner).ravel()
+    region = np.where(inner.ravel(), components(first, second, mask.size), -1)
     touching = _regions_beside(similarity, mask, inner, region, threshold, offsets)
     order = np.argsort(-np.where(mask, means, -1.0), axis=None, kind="stable")
     owner: dict[int, int] = {}
@@ -163,20 +138,6 @@ def _regions_beside(
         for position, neighbor in zip(a[crossing], b[crossing], strict=True):
             beside.setdefault(int(position), []).append(int(region[neighbor]))
     return beside
-
-
-def _numbered(found: np.ndarray, order: np.ndarray, min_size: int) -> np.ndarray:
-    """Renumber components by their highest value of ``order``; drop the small ones."""
-    flat = found.ravel()
-    ranked = np.argsort(-np.where(np.isnan(order), -np.inf, order), axis=None, kind="stable")
-    ranked = ranked[flat[ranked] >= 0]
-    present, first_seen = np.unique(flat[ranked], return_index=True)
-    size = np.bincount(flat[flat >= 0], minlength=found.max(initial=-1) + 1)
-    kept = present[np.argsort(first_seen)]
-    kept = kept[size[kept] >= min_size]
-    number = np.full(len(size) + 1, -1, np.int32)
-    number[kept] = np.arange(len(kept), dtype=np.int32)
-    return number[flat].reshape(found.shape)
 
 
 def _drop_small(label: np.ndarray, min_size: int) -> np.ndarray:

@@ -10,13 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from daskstem.kernels.compiled import kernel
-from daskstem.kernels.linkage import (
-    Linkage,
-    mean_merges,
-    neighbor_pairs,
-    root_of,
-    spanning_pairs,
-)
+from daskstem.kernels.linkage import Linkage, mean_merges, spanning_pairs
+from daskstem.kernels.numbering import numbered, ranks
+from daskstem.kernels.pairs import components, neighbor_pairs, root_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +85,7 @@ def similarity_tree(
         _filled(first[pair], size, -1),
         _filled(second[pair], size, -1),
         _filled(level, size, np.nan),
-        _ranks(mean_similarity, mask),
+        ranks(mean_similarity, mask),
     )
 
 
@@ -113,7 +109,7 @@ def cut(tree: Tree, threshold: float, min_size: int = 1) -> np.ndarray:
     """
     # in float32, as a similarity is: what equals the threshold joins
     n = int(np.count_nonzero(tree.similarity >= np.float32(threshold)))
-    cluster = _components(tree.first[:n], tree.second[:n], tree.rank.size)
+    cluster = components(tree.first[:n], tree.second[:n], tree.rank.size)
     return numbered(cluster, tree.rank, min_size)
 
 
@@ -161,68 +157,6 @@ def _filled(values: np.ndarray, size: int, missing: float) -> np.ndarray:
     out = np.full(size, missing, values.dtype)
     out[: len(values)] = values
     return out
-
-
-def _ranks(mean_similarity: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    value = np.where(np.isnan(mean_similarity), -np.inf, mean_similarity)
-    inside = np.flatnonzero(mask)
-    order = inside[np.argsort(-value.ravel()[inside], kind="stable")]
-    rank = np.full(mask.size, -1, np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    return rank.reshape(mask.shape)
-
-
-@kernel()
-def _components(first: np.ndarray, second: np.ndarray, n_positions: int) -> np.ndarray:
-    parent = np.arange(n_positions, dtype=np.int32)
-    for e in range(len(first)):
-        a, b = root_of(parent, first[e]), root_of(parent, second[e])
-        parent[max(a, b)] = min(a, b)
-    for position in range(n_positions):
-        # the smallest position is the root, so what is before this one points to its own
-        parent[position] = parent[parent[position]]
-    return parent
-
-
-@kernel()
-def numbered(cluster: np.ndarray, rank: np.ndarray, min_size: int) -> np.ndarray:
-    """Give clusters numbers in the order of their best ranks; drop the small ones.
-
-    Parameters
-    ----------
-    cluster : (Y * X,) int32
-        A name in [0, Y * X) for every position's cluster; -1 for none.
-    rank : (Y, X) int32
-        -1 for background.
-    min_size : int
-        Clusters of fewer positions are dropped.
-
-    Returns
-    -------
-    (Y, X) int32
-    """
-    flat_rank = rank.ravel()
-    size = np.zeros(len(cluster), np.int32)
-    by_rank = np.empty(len(cluster), np.int32)
-    n = 0
-    for position in range(len(cluster)):
-        if flat_rank[position] >= 0:
-            by_rank[flat_rank[position]] = position
-            n += 1
-            if cluster[position] >= 0:
-                size[cluster[position]] += 1
-    number = np.full(len(cluster), -1, np.int32)
-    found = 0
-    for k in range(n):
-        name = cluster[by_rank[k]]
-        if name >= 0 and number[name] < 0 and size[name] >= min_size:
-            number[name] = found
-            found += 1
-    label = np.full(len(cluster), -1, np.int32)
-    for position in range(len(cluster)):
-        if flat_rank[position] >= 0 and cluster[position] >= 0:
-            label[position] = number[cluster[position]]
-    return label.reshape(rank.shape)
 
 
 @kernel()

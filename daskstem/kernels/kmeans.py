@@ -77,6 +77,17 @@ class Assigned:
     counts: np.ndarray
 
 
+def nothing_assigned(features: Features, centroids: Centroids) -> Assigned:
+    """Return what is found in no patterns at all: sums to be added to."""
+    n_sets, n_classes = len(centroids.bounds) - 1, len(centroids.halves)
+    return Assigned(
+        np.empty((0, n_sets), np.int32),
+        np.empty((0, n_sets)),
+        np.zeros((n_classes, features.size)),
+        np.zeros(n_classes),
+    )
+
+
 def assign(
     patterns: np.ndarray,
     weights: np.ndarray,
@@ -84,6 +95,7 @@ def assign(
     centroids: Centroids,
     *,
     summed: bool = True,
+    after: Assigned | None = None,
 ) -> Assigned:
     """Find every pattern's class, and add the patterns up class by class.
 
@@ -96,13 +108,16 @@ def assign(
     features, centroids
         What is compared.
     summed
-        Whether sums are wanted; they are 0 otherwise.
+        Whether sums are wanted; otherwise nothing is added to them.
+    after
+        What was found in other patterns with the same features and centroids: these are
+        added to its sums and counts, in place.
     """
     n_sets = len(centroids.bounds) - 1
     label = np.empty((len(patterns), n_sets), np.int32)
     distance = np.empty((len(patterns), n_sets))
-    sums = np.zeros((len(centroids.halves), features.size))
-    counts = np.zeros(len(centroids.halves))
+    before = nothing_assigned(features, centroids) if after is None else after
+    sums, counts = before.sums, before.counts
     _assign(
         np.ascontiguousarray(patterns), np.asarray(weights, np.float64), features.recipe,
         centroids.rows, centroids.halves, centroids.bounds, summed,
@@ -127,7 +142,7 @@ def _assign(
     counts: np.ndarray,
 ) -> None:
     n_patterns, n_sets = label.shape
-    tile = np.zeros((_TILE, sums.shape[1]), np.float32)
+    tile = np.empty((_TILE, sums.shape[1]), np.float32)
     squares, factors = np.zeros(_TILE), np.zeros(_TILE)
     dots = np.empty((_TILE, len(rows)))
     line, unit = empty_line(patterns, recipe), recipe[3]
@@ -157,8 +172,6 @@ def _assign(
             for m in range(n_sets):
                 own = sums[bounds[m] : bounds[m + 1]]
                 _add_tile(tile[:n_here], factors, label[first : first + n_here, m], uneven, own)
-    if uneven:
-        sums /= _GRID
 
 
 @kernel()
@@ -222,7 +235,7 @@ def _add_tile(
             if uneven:
                 factor *= _GRID
                 for i in range(len(x)):
-                    total[i] += np.rint(factor * np.float64(x[i]))
+                    total[i] += np.rint(factor * np.float64(x[i])) * (1.0 / _GRID)
             else:
                 for i in range(len(x)):
                     total[i] += factor * np.float64(x[i])

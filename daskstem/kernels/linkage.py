@@ -14,6 +14,7 @@ from typing import Final, Literal
 import numpy as np
 
 from daskstem.kernels.compiled import kernel
+from daskstem.kernels.pairs import root_of
 
 Linkage = Literal["mean", "single"]
 
@@ -28,53 +29,6 @@ _STEPS: Final = 2.0**24
 _CLUSTER, _FOLLOWING, _PRECEDING = 0, 1, 2
 _FIRST_SIDE, _N_BORDERS = 0, 1
 _TOTAL, _N_PAIRS = 0, 1
-
-
-@kernel()
-def neighbor_pairs(
-    similarity: np.ndarray, mask: np.ndarray, offsets: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All pairs of neighboring positions of the mask, in scan order.
-
-    Parameters
-    ----------
-    similarity : (Y, X, 8) float32
-        Similarity with the neighbors at ``offsets``; NaN outside the scan.
-    mask : (Y, X) bool
-        Positions that count.
-    offsets : (8, 2) int64
-        Neighbors in scan order; the last four follow the position, each pair counts once.
-
-    Returns
-    -------
-    Two (E,) int32 arrays of flat positions, and their similarity, (E,) float32.
-    """
-    rows, columns = mask.shape
-    first = np.empty(4 * mask.size, np.int32)
-    second = np.empty(4 * mask.size, np.int32)
-    similar = np.empty(4 * mask.size, np.float32)
-    n = 0
-    for y in range(rows):
-        for x in range(columns):
-            if not mask[y, x]:
-                continue
-            for k in range(4, 8):
-                ny, nx = y + offsets[k, 0], x + offsets[k, 1]
-                if ny < rows and 0 <= nx < columns and mask[ny, nx]:
-                    first[n] = y * columns + x
-                    second[n] = ny * columns + nx
-                    similar[n] = similarity[y, x, k]
-                    n += 1
-    return first[:n].copy(), second[:n].copy(), similar[:n].copy()
-
-
-@kernel()
-def root_of(parent: np.ndarray, position: int) -> int:
-    """Return the representative of a position's set, and shorten the way to it."""
-    while parent[position] != position:
-        parent[position] = parent[parent[position]]
-        position = parent[position]
-    return position
 
 
 @kernel()

@@ -13,7 +13,9 @@ from typing import Final
 import numpy as np
 
 from daskstem.kernels.compiled import kernel
-from daskstem.kernels.hierarchy import Tree, numbered
+from daskstem.kernels.hierarchy import Tree
+from daskstem.kernels.numbering import numbered
+from daskstem.kernels.pairs import root_of
 
 _LEAST_DISTANCE: Final = 0.02
 """Similarities above 0.98 count as that: noise decides there, and 1/d would let it weigh most."""
@@ -99,10 +101,7 @@ def _dendrogram(
     for e in range(len(similarity)):
         node = n + e
         for side, position in ((0, first[e]), (1, second[e])):
-            child = position
-            while over[child] != child:
-                over[child] = over[over[child]]
-                child = over[child]
+            child = root_of(over, position)
             over[child] = node
             parent[child] = node
             children[node, side] = child

@@ -26,7 +26,7 @@ from daskstem.io.store import (
     remove_group,
     unfinished_raw,
 )
-from daskstem.io.writing import clear_partial, sole_writer
+from daskstem.io.writing import sole_writer
 from daskstem.run.kept import forget_finished
 from daskstem.run.linked import run_linked
 from daskstem.run.plan import Plan, make_plan
@@ -37,6 +37,7 @@ from daskstem.run.stages import (
     Stage,
     frame_bytes,
     frame_dataset,
+    kept_group,
     longest_recipe,
     raw_patterns,
     remove_stale,
@@ -292,15 +293,11 @@ def _groups(
     groups = {}
     for call, history in zip(stage.calls, stage.provenance, strict=True):
         name = call.step.group
-        if same_history(root, name, history["key"]):
-            found = root[name]
-            if isinstance(found, zarr.Group):
-                clear_partial(found)
-        else:
+        found = kept_group(root, name, history["key"])
+        if found is None:
             names = [spec.name for spec in call.step.makes if spec.name in made]
             found = _new_group(root, name, made[names], axes, n_frames, history)
-        if isinstance(found, zarr.Group):
-            groups[name] = found
+        groups[name] = found
     return groups
 
 

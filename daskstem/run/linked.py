@@ -1,26 +1,22 @@
 """Steps that link the clusters of all frames: few numbers, then patterns frame by frame."""
 
 from collections.abc import Iterator
-from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 import zarr
-from dask.base import tokenize
 from distributed import Client, Future
 
-from daskstem.io.layout import ArraySpec, writable
+from daskstem.io.layout import ROWS_PER_CHUNK, ArraySpec, writable
 from daskstem.io.store import RAW, begin_group, finish_frames, finish_group, finished_frames
 from daskstem.io.store import open_group as opened
-from daskstem.io.writing import clear_partial, writing
+from daskstem.io.writing import writing
 from daskstem.run.progress import Reporter
-from daskstem.run.stages import Stage, raw_patterns, same_history, series_dataset
-from daskstem.run.tasks import FrameJob, run_frames, write_block
+from daskstem.run.stages import Stage, kept_group, raw_patterns, series_dataset
+from daskstem.run.tasks import FrameJob, run_frames, write_job
 from daskstem.schema.dims import FRAME
-
-CHUNK_ROWS: Final = 65536
 
 
 def run_linked(root: zarr.Group, stage: Stage, client: Client, reporter: Reporter) -> None:
@@ -34,19 +30,21 @@ def run_linked(root: zarr.Group, stage: Stage, client: Client, reporter: Reporte
     n_frames = raw_patterns(root[RAW]).shape[0]
     made = call.step.function(series_dataset(root, stage), **call.parameters)
     lazy = {str(n): a for n, a in made.data_vars.items() if isinstance(a.data, da.Array)}
-    if same_history(root, call.step.group, history["key"]):
-        group: Any = root[call.step.group]
-        clear_partial(group)
-    else:
+    group = kept_group(root, call.step.group, history["key"])
+    if group is None:
         group = _new_group(root, call.step.group, made, history)
     if not finished_frames(group):
         _write_numbers(group, made, set(lazy))
+    targets = dict(group.arrays())
+    axes = {name: array.dims.index(FRAME) for name, array in lazy.items()}
     n_bytes = sum(array.nbytes for array in lazy.values()) // n_frames
     todo = [frame for frame in range(n_frames) if frame not in finished_frames(group)]
 
     def jobs() -> Iterator[FrameJob]:
         for frame in todo:
-            yield _job(group, lazy, frame, n_bytes)
+            own = {FRAME: slice(frame, frame + 1)}
+            arrays = {name: array.isel(own).data for name, array in lazy.items()}
+            yield write_job(frame, arrays, targets, n_bytes, axes=axes)
 
     def finish(job: FrameJob, _: dict[Any, Future]) -> None:
         finish_frames(group, [job.frame])
@@ -81,7 +79,7 @@ def _new_group(
 def _chunks(variable: xr.Variable) -> tuple[int, ...]:
     if isinstance(variable.data, da.Array):
         return tuple(max(1, n) for n in variable.data.chunksize)
-    return tuple(max(1, min(n, CHUNK_ROWS)) for n in variable.shape)
+    return tuple(max(1, min(n, ROWS_PER_CHUNK)) for n in variable.shape)
 
 
 def _write_numbers(group: zarr.Group, made: xr.Dataset, lazy: set[str]) -> None:
@@ -90,22 +88,3 @@ def _write_numbers(group: zarr.Group, made: xr.Dataset, lazy: set[str]) -> None:
             continue
         with writing(array):
             writable(array)[...] = np.asarray(made[name].values)
-
-
-def _job(group: zarr.Group, lazy: dict[str, xr.DataArray], frame: int, n_bytes: int) -> FrameJob:
-    graph: dict[Any, Any] = {}
-    keys: dict[Any, int] = {}
-    for name, array in lazy.items():
-        target: Any = group[name]
-        axis = array.dims.index(FRAME)
-        one = array.isel({FRAME: slice(frame, frame + 1)}).data
-        graph |= dict(one.dask.cull(one.__dask_keys__()))
-        starts = [np.cumsum([0, *sizes]).tolist() for sizes in one.chunks]
-        token = tokenize("write", one.name, str(target.store_path))
-        for index in np.ndindex(one.numblocks):
-            region = [slice(s[i], s[i + 1]) for s, i in zip(starts, index, strict=True)]
-            region[axis] = slice(frame, frame + 1)
-            key = (f"write-{name}-{token}", *index)
-            graph[key] = (partial(write_block, target, tuple(region)), (one.name, *index))
-            keys[key] = 0
-    return FrameJob(frame, graph, {key: n_bytes // len(keys) for key in keys})

@@ -3,10 +3,10 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from daskstem.run.bundled import recipe_content, recipe_names
 from daskstem.schema.errors import InputError
 from daskstem.schema.parameters import checked_parameters
 from daskstem.steps.registry import STEPS
@@ -82,17 +82,17 @@ def recipe_for_step(name: str, given: Mapping[str, Any], before: Sequence[Any]) 
     return Recipe(name, (*earlier, _call(name, given)))
 
 
-def recipe_names() -> list[str]:
-    """Return the names of the recipes that come with daskstem."""
-    return sorted(path.name.removesuffix(".toml") for path in _bundled().iterdir())
-
-
 def _tables(name: str | Path) -> dict[str, dict[str, Any]]:
     path = Path(name)
     if path.is_file():
         text = _text_of(path)
     elif str(name) in recipe_names():
-        text = (_bundled() / f"{name}.toml").read_text(encoding="utf-8")
+        text = recipe_content(str(name))
+    elif path.is_dir():
+        raise InputError(
+            f"{name} is a folder, not a recipe; the recipe comes first: "
+            f"'daskstem run default {name}'"
+        )
     else:
         raise InputError(
             f"no recipe {name}; give the path of a TOML file or one of {', '.join(recipe_names())}"
@@ -112,12 +112,6 @@ def _text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (UnicodeDecodeError, OSError) as error:
         raise InputError(f"recipe {path} cannot be read as text: {error}") from error
-
-
-def _bundled() -> Any:
-    packaged = files("daskstem") / "pipelines"
-    # a checkout that is not installed keeps the recipes beside the package
-    return packaged if packaged.is_dir() else Path(str(files("daskstem"))).parent / "pipelines"
 
 
 def _setting(setting: str) -> tuple[str, str, Any]:

@@ -13,10 +13,9 @@ from distributed import Client, Future
 from daskstem.io.layout import ArraySpec
 from daskstem.io.store import RAW, begin_group, finish_frames, finish_group, open_group
 from daskstem.io.stored import missing_chunks
-from daskstem.io.writing import clear_partial
 from daskstem.run.kept import KeptPasses
 from daskstem.run.progress import Reporter, StageProgress
-from daskstem.run.stages import Stage, frame_bytes, frame_dataset, raw_patterns, same_history
+from daskstem.run.stages import Stage, frame_bytes, frame_dataset, kept_group, raw_patterns
 from daskstem.run.tasks import FrameJob, run_frames, write_block
 from daskstem.schema import variables
 from daskstem.schema.dims import CLUSTER, FRAME, SCAN, Q
@@ -114,9 +113,7 @@ def _frame(root: zarr.Group, stage: Stage, frame: int) -> xr.Dataset:
 def _group(root: zarr.Group, stage: Stage, iteration: Iteration, n_frames: int) -> zarr.Group:
     """Open the step's group, or make it with arrays of the right shapes."""
     call, history = stage.calls[0], stage.provenance[0]
-    if same_history(root, call.step.group, history["key"]):
-        found: Any = root[call.step.group]
-        clear_partial(found)
+    if (found := kept_group(root, call.step.group, history["key"])) is not None:
         return found
     ds, made = frame_dataset(root, stage.before, 0), iteration.product()
     specs = {

@@ -14,8 +14,10 @@ from daskstem.io.store import (
     open_group,
     remove_group,
 )
+from daskstem.io.writing import clear_partial
 from daskstem.run.recipe import Recipe, StepCall
 from daskstem.schema import variables
+from daskstem.schema.errors import InputError, MissingVariableError
 from daskstem.schema.merging import updated
 from daskstem.schema.parameters import defaults_of, files_of
 from daskstem.schema.provenance import digest, file_digest, provenance
@@ -59,7 +61,15 @@ class Stage:
         )
 
     def made_from(self, ds: xr.Dataset) -> xr.Dataset:
-        """Apply the steps, lazily."""
+        """Apply the steps, lazily; what a step refuses is told with the step's name."""
+        try:
+            return self._applied(ds)
+        except MissingVariableError:
+            raise
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from error
+
+    def _applied(self, ds: xr.Dataset) -> xr.Dataset:
         if len(self.calls) == 1:
             return self.calls[0].step.function(ds, **self.calls[0].parameters)
         names = tuple(call.step.name for call in self.calls)
@@ -214,6 +224,14 @@ def _frames(root: zarr.Group, before: tuple[StepCall, ...], window: slice) -> xr
 def same_history(root: zarr.Group, group: str, key: str) -> bool:
     """Whether the group was made by the same steps with the same parameters."""
     return group_attributes(root, group).get("key") == key
+
+
+def kept_group(root: zarr.Group, name: str, key: str) -> zarr.Group | None:
+    """Open a group to go on with, cleared of half-written files; None if it is to be made."""
+    found: Any = root[name] if same_history(root, name, key) else None
+    if found is not None:
+        clear_partial(found)
+    return found
 
 
 def _fusible(calls: tuple[StepCall, ...]) -> int:

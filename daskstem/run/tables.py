@@ -9,7 +9,7 @@ import xarray as xr
 import zarr
 from distributed import Client, Future
 
-from daskstem.io.layout import ArraySpec, writable
+from daskstem.io.layout import ROWS_PER_CHUNK, ArraySpec, writable
 from daskstem.io.store import (
     RAW,
     begin_group,
@@ -18,9 +18,9 @@ from daskstem.io.store import (
     finished_frames,
     open_group,
 )
-from daskstem.io.writing import clear_partial, writing
+from daskstem.io.writing import writing
 from daskstem.run.progress import Reporter
-from daskstem.run.stages import Stage, frame_bytes, frame_dataset, raw_patterns, same_history
+from daskstem.run.stages import Stage, frame_bytes, frame_dataset, kept_group, raw_patterns
 from daskstem.run.tasks import FrameJob, run_frames
 from daskstem.schema import variables
 from daskstem.schema.dims import CLUSTER, Q
@@ -56,10 +56,8 @@ def run_table(
     stops = np.cumsum(counts)
     rows = Rows(tuple(int(n) for n in stops - counts), int(stops[-1]) if len(stops) else 0)
     parameters = {**call.parameters, "batch_clusters": _batch(root, call.parameters, memory_limit)}
-    if same_history(root, call.step.group, history["key"]):
-        group: Any = root[call.step.group]
-        clear_partial(group)
-    else:
+    group = kept_group(root, call.step.group, history["key"])
+    if group is None:
         group = _new_table(root, stage, rows.total, history)
     n_bytes = frame_bytes(raw_patterns(root[RAW]))
     todo = [frame for frame in range(len(counts)) if frame not in finished_frames(group)]
@@ -146,7 +144,7 @@ def _new_table(root: zarr.Group, stage: Stage, total: int, history: dict[str, An
             spec.dims,
             (total,),
             np.dtype(dtype),
-            chunks=(65536,),
+            chunks=(ROWS_PER_CHUNK,),
             attrs={"units": spec.units, "long_name": spec.about},
         )
     axes = {dim: ds.coords[dim].variable for dim in Q if dim in ds.coords}

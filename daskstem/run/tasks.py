@@ -1,7 +1,7 @@
 """Sending frames to the workers, a bounded number at a time, and writing what they make."""
 
 from asyncio import CancelledError
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -71,28 +71,37 @@ def run_frames(
 
 
 def write_job(
-    frame: int, arrays: dict[str, da.Array], targets: dict[str, zarr.Array], n_bytes: int
+    frame: int,
+    arrays: Mapping[str, da.Array],
+    targets: Mapping[str, zarr.Array],
+    n_bytes: int,
+    *,
+    axes: Mapping[str, int] | None = None,
 ) -> FrameJob:
     """Return the job that computes arrays of one frame and writes every block of them.
 
     Parameters
     ----------
     frame
-        Number of the frame, the first index in the targets.
+        Its number, where it lies in the targets.
     arrays
-        Lazy arrays (1, ...) whose chunks are those of the targets.
+        Lazy arrays of this frame alone, whose chunks are those of the targets.
     targets
         Zarr arrays to write into.
     n_bytes
         Bytes of patterns that the frame stands for, shared out to the blocks.
+    axes
+        Along which axis of an array frames are counted; the first where it says nothing.
     """
+    axes = {} if axes is None else axes
     graph: dict[Any, Any] = {}
     blocks: list[tuple[Any, Any]] = []
     for name, array in arrays.items():
-        graph |= dict(array.dask)
+        # of a series' graph what this frame needs
+        graph |= dict(array.dask.cull(array.__dask_keys__()))
         token = tokenize("write", array.name, str(targets[name].store_path), frame)
         for index in np.ndindex(array.numblocks):
-            region = _region(array, index, frame)
+            region = _region(array, index, axes.get(name, 0), frame)
             key = (f"write-{name}-{token}", *index)
             graph[key] = (partial(write_block, targets[name], region), (array.name, *index))
             blocks.append((key, int(np.prod([s.stop - s.start for s in region]))))
@@ -130,13 +139,14 @@ def _submit(client: Client, job: FrameJob) -> dict[Any, Future]:
     return {future.key: future for future in found}
 
 
-def _region(array: da.Array, index: tuple[int, ...], frame: int) -> tuple[slice, ...]:
+def _region(array: da.Array, index: tuple[int, ...], axis: int, frame: int) -> tuple[slice, ...]:
     starts = (sum(sizes[:i]) for sizes, i in zip(array.chunks, index, strict=True))
-    spans: Iterator[slice] = (
+    spans = [
         slice(start, start + sizes[i])
         for start, sizes, i in zip(starts, array.chunks, index, strict=True)
-    )
-    return (slice(frame, frame + 1), *list(spans)[1:])
+    ]
+    spans[axis] = slice(frame, frame + 1)
+    return tuple(spans)
 
 
 def _reason(future: Future) -> BaseException:

@@ -1,5 +1,6 @@
 """Calibrated axes: where a pixel lies, in which unit."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -73,11 +74,15 @@ def calibrated(dim: str, *, step: float, origin: float, units: str | None) -> Ax
     --------
     >>> calibrated("scan_x", step=2.0, origin=0.0, units="Å")
     Axis(step=0.2, origin=0.0, units='nm')
+    >>> calibrated("q_x", step=0.02, origin=0.0, units="$A^{-1}$")
+    Axis(step=0.02, origin=0.0, units='1/angstrom')
     >>> calibrated("q_x", step=0.016, origin=0.0, units="cm")
     Axis(step=1.0, origin=0.0, units='px')
     """
     allowed = _SCAN_UNITS if dim in SCAN else _Q_UNITS
     spelled = (units or "").strip().lower().replace(" ", "")
+    # pyxem writes "$A^{-1}$" and r"$\AA^{-1}$"
+    spelled = re.sub(r"[${}]", "", spelled).replace(r"\aa", "a")
     unit, factor = _SPELLINGS.get(spelled, (PIXEL, 1.0))
     usable = unit in allowed and unit != PIXEL and np.isfinite([step, origin]).all() and step != 0
     if not usable:
@@ -94,7 +99,8 @@ def _axis_of(ds: "xr.Dataset", dim: str) -> Axis:
     if dim not in ds.coords:
         return Axis()
     coordinate = ds.coords[dim]
-    values = np.asarray(coordinate.values, dtype=np.float64)
+    # of a single pattern or row the axis is a number: where on it that one was chosen
+    values = np.atleast_1d(np.asarray(coordinate.values, dtype=np.float64))
     step = float(values[1] - values[0]) if values.size > 1 else coordinate.attrs.get("step", 1.0)
     return Axis(step, float(values[0]), str(coordinate.attrs.get("units", PIXEL)))
 

@@ -25,7 +25,7 @@ from daskstem.schema.dims import (
     THRESHOLD,
     Q,
 )
-from daskstem.schema.errors import InputError
+from daskstem.schema.errors import InputError, MissingVariableError
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,15 @@ def require(ds: xr.Dataset, spec: Variable, name: str | None = None) -> xr.DataA
     Raises
     ------
     InputError
-        If it is missing, or has other dims or another kind of dtype.
+        If it is missing (then a ``MissingVariableError``), or has other dims or another kind of
+        dtype.
     """
     name = name or spec.name
     if name not in ds.variables:
-        raise InputError(
+        raise MissingVariableError(
             f"no variable {name!r} in the dataset (it has {sorted(map(str, ds.data_vars))}); "
-            f"run {spec.made_by!r} first"
+            f"run {spec.made_by!r} first",
+            spec.made_by,
         )
     return spec.check(ds[name])
 

@@ -134,7 +134,7 @@ class SumsOfBlock:
             add_squares(flat, row, squares)
             if coefficients is not None:
                 add_weighted(flat, coefficients[inside].reshape(len(flat), -1), sums[0])
-        return GroupSums(groups, np.stack(ways, axis=1), squares)
+        return GroupSums(groups, list(zip(*ways, strict=True)), squares)
 
 
 def _in_memory(block: Any) -> np.ndarray:

@@ -1,14 +1,15 @@
 """What one block shows in each of the passes of K-means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from daskstem.blocks.passes import Region
+from daskstem.blocks.passes import ScanRegion
 from daskstem.kernels.features import Features, feature_rows, moments
 from daskstem.kernels.grouping import add_weighted
-from daskstem.kernels.kmeans import Centroids, assign
+from daskstem.kernels.kmeans import Centroids, assign, nothing_assigned
 from daskstem.schema import variables
+from daskstem.schema.source import Piece
 from daskstem.steps.passes import Found
 
 
@@ -28,10 +29,15 @@ def join_rows(parts: Sequence[Found]) -> Found:
 
 
 def variance_of_block(
-    patterns: np.ndarray, weights: np.ndarray, _: Region, features: Features
+    pieces: Iterator[Piece], weights: np.ndarray, region: ScanRegion, features: Features
 ) -> Found:
     """Return what the variance of the features takes."""
-    sums, squares, total = moments(_flat(patterns), weights.ravel(), features)
+    sums, squares, total = np.zeros(features.size), np.zeros(features.size), 0.0
+    for _, patterns, own in _weighted(pieces, weights, region):
+        found = moments(patterns, own, features)
+        sums += found[0]
+        squares += found[1]
+        total += found[2]
     return Found({"sums": sums, "squares": squares, "total": np.array(total)})
 
 
@@ -46,42 +52,60 @@ def inverse_deviation(numbers: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def sums_of_block(
-    patterns: np.ndarray,
+    pieces: Iterator[Piece],
     weights: np.ndarray,
-    _: Region,
+    region: ScanRegion,
     shared: tuple[Features, Centroids],
 ) -> Found:
     """Return the sums and the weights of the classes, and the inertia of each set of them."""
-    found = assign(_flat(patterns), weights.ravel(), *shared)
-    inertia = weights.ravel() @ found.distance
+    found = nothing_assigned(*shared)
+    inertia = np.zeros(len(shared[1].bounds) - 1)
+    for _, patterns, own in _weighted(pieces, weights, region):
+        found = assign(patterns, own, *shared, after=found)
+        inertia += own @ found.distance
     return Found({"sums": found.sums, "counts": found.counts, "inertia": inertia})
 
 
 def classes_of_block(
-    patterns: np.ndarray,
+    pieces: Iterator[Piece],
     weights: np.ndarray,
-    region: Region,
+    region: ScanRegion,
     shared: tuple[Features, Centroids],
 ) -> Found:
     """Return the classes of a block, and the sums of the patterns of each."""
-    flat, own = _flat(patterns), weights.ravel()
-    label = assign(flat, own, *shared, summed=False).label[:, 0]
-    pixels = flat.reshape(len(flat), -1)
-    coefficients = np.where(
-        label[:, np.newaxis] == np.arange(len(shared[1].halves)), own[:, np.newaxis], 0.0
-    )
-    sums = np.zeros((coefficients.shape[1], pixels.shape[1]))
-    add_weighted(pixels, coefficients, sums)
-    constant = (own > 0) & (pixels.min(axis=1) == pixels.max(axis=1))
-    unusable = (own > 0) & (label < 0)
+    label = np.full(weights.shape, -1, np.int32)
+    found = nothing_assigned(*shared)
+    n_classes = len(found.counts)
+    sums = np.zeros((n_classes, 0))
+    n_constant = 0
+    for here, patterns, own in _weighted(pieces, weights, region):
+        found = assign(patterns, own, *shared, summed=False, after=found)
+        nearest = found.label[:, 0]
+        label[here] = nearest.reshape(label[here].shape)
+        pixels = patterns.reshape(len(patterns), -1)
+        if not sums.size:
+            sums = np.zeros((n_classes, pixels.shape[1]))
+        add_weighted(pixels, np.where(nearest[:, np.newaxis] == np.arange(n_classes),
+                                      own[:, np.newaxis], 0.0), sums)  # fmt: skip
+        n_constant += int(((own > 0) & (pixels.min(axis=1) == pixels.max(axis=1))).sum())
     numbers = {
         "patterns": sums,
-        "counts": coefficients.sum(axis=0),
-        variables.n_constant.name: np.array(constant.sum()),
-        variables.n_unusable.name: np.array(unusable.sum()),
+        "counts": found.counts,
+        variables.n_constant.name: np.array(n_constant),
+        variables.n_unusable.name: np.array(((weights > 0) & (label < 0)).sum()),
     }
-    return Found(numbers, ((region, label.reshape(weights.shape)),))
+    return Found(numbers, ((region, label),))
 
 
-def _flat(patterns: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(patterns).reshape(-1, *patterns.shape[-2:])
+def _weighted(
+    pieces: Iterator[Piece], weights: np.ndarray, region: ScanRegion
+) -> Iterator[tuple[ScanRegion, np.ndarray, np.ndarray]]:
+    """Yield where each piece lies in the block, its patterns (n, Qy, Qx), and their weights."""
+    for where, patterns in pieces:
+        rows, columns = (
+            slice(w.start - r.start, w.stop - r.start)
+            for w, r in zip(where[1:3], region, strict=True)
+        )
+        own = weights[rows, columns].ravel()
+        if own.any():
+            yield (rows, columns), patterns.reshape(-1, *patterns.shape[-2:]), own

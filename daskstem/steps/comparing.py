@@ -107,16 +107,21 @@ def _refuse_wide(radius_px: int, scan: tuple[int, int]) -> None:
     if radius_px and radius_px >= max(scan):
         raise InputError(
             f"radius_px = {radius_px} is larger than the scan of {scan[0]} x {scan[1]} "
-            f"positions; choose a radius below {max(scan)}"
+            f"positions; choose a radius below {max(scan)} (prefilter.radius_px)"
         )
 
 
 @dataclass(frozen=True, eq=False)
 class NeighborComparison:
-    """Everything that turns a haloed block and its weights into similarities."""
+    """Everything that turns a haloed block and its weights into similarities.
+
+    ``images`` weigh a pattern's pixels for its mean and for its counting noise.
+    """
 
     taps: np.ndarray
     selected: np.ndarray
+    images: np.ndarray
+    runs: np.ndarray
     gain: float
 
     def similarities(
@@ -126,10 +131,7 @@ class NeighborComparison:
         box = ringed(window, 1)
         margin = (box[0], box[2])
         raw = haloed.reshape(*haloed.shape[:2], -1)
-        pixels = raw.shape[2]
-        response = kernels.noise_response(self.selected, self.taps, self.gain)
-        images = np.stack([np.full(pixels, 1 / pixels), response])
-        measured = detector_sums(raw.reshape(-1, pixels), images, detector_runs(images))
+        measured = detector_sums(raw.reshape(-1, raw.shape[2]), self.images, self.runs)
         measured = measured.reshape(*raw.shape[:2], 2)
         dots = neighbor_dots(
             # the blur is linear and keeps the mean, so it may as well come first
@@ -167,11 +169,12 @@ def neighbor_comparison(ds: xr.Dataset, **parameters: Any) -> NeighborComparison
             f"q_inner_px = {inner} and q_outer_px = {outer} select no pixel of a detector of "
             f"{detector[0]} x {detector[1]}; choose an annulus that lies on it"
         )
-    return NeighborComparison(
-        taps=compared.gaussian_taps(parameters["blur_px"]),
-        selected=ring.ravel().astype(np.float32),
-        gain=counting_gain(parameters["noise"], parameters["gain"], dtype),
-    )
+    taps = compared.gaussian_taps(parameters["blur_px"])
+    selected = ring.ravel().astype(np.float32)
+    gain = counting_gain(parameters["noise"], parameters["gain"], dtype)
+    response = kernels.noise_response(selected, taps, gain)
+    images = np.stack([np.full(ring.size, 1 / ring.size), response])
+    return NeighborComparison(taps, selected, images, detector_runs(images), gain)
 
 
 def counting_gain(noise: NoiseModel, gain: float, dtype: np.dtype) -> float:

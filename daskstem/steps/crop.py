@@ -66,8 +66,8 @@ def crop(
                 f"{dim} = {pair} reaches beyond the {patterns.sizes[dim]} there are; "
                 f"the second number is at most {patterns.sizes[dim]}"
             )
-    view = crop_patterns(da.asarray(patterns.data), list(bounds.values()), name="crop")
     parts = {dim: slice(*pair) for dim, pair in bounds.items()}
+    view = crop_patterns(da.asarray(patterns.data), tuple(parts.values()), name="crop")
     kept = patterns.coords.to_dataset().isel(parts, missing_dims="ignore")
     for dim, axis in axes_of(ds).items():
         if dim in kept.coords and kept.sizes[dim] == 1:

@@ -17,11 +17,15 @@ from daskstem.schema.dims import FRAME, Q
 from daskstem.schema.errors import InputError
 from daskstem.schema.parameters import Between, File, Increasing
 from daskstem.steps.label_file import labels_from_file
-from daskstem.steps.step import step
+from daskstem.steps.outlining import OutlineImage, Point, outlined_particles
+from daskstem.steps.step import Parameters, step
 
 BLOCK_BYTES: Final = 4 * 2**20
 """Patterns of a few particles in one frame together: a file of the store."""
 _FRAMES_AT_ONCE: Final = 8
+
+Points = tuple[Point, ...]
+"""Frame, row and column of each."""
 
 
 @step
@@ -29,8 +33,11 @@ def extract(
     ds: xr.Dataset,
     *,
     particles: tuple[int, ...] | None = None,
-    points: tuple[tuple[int, float, float], ...] | None = None,
+    points: Points | None = None,
     masks: Annotated[str | None, File()] = None,
+    tracker: Literal["tracks", "sam2"] = "tracks",
+    checkpoint: Annotated[str | None, File()] = None,
+    image: OutlineImage = "dark_field",
     least_share: Annotated[float, Between(0, 1)] = 0.5,
     background: Literal["ring", "none"] = "ring",
     ring: Annotated[tuple[float, float], Increasing(0)] = (1.5, 5.0),
@@ -45,7 +52,8 @@ def extract(
     ----------
     ds
         Holds ``patterns`` (frame, scan_y, scan_x, q_y, q_x), and ``label`` (frame, scan_y,
-        scan_x) and ``track`` (cluster) unless ``masks`` are given.
+        scan_x) and ``track`` (cluster), unless ``masks`` are given, or the image, (frame,
+        scan_y, scan_x), for SAM 2.
     particles
         Numbers of the tracks to extract, or of the masks; by default all that are there in
         ``least_share`` of the frames.
@@ -54,6 +62,12 @@ def extract(
     masks
         Label maps from elsewhere, instead of tracks: a TIFF, .npy or .npz file or a folder
         with a file for each frame; a number is the same particle in all of them, 0 is none.
+    tracker
+        Who followed the particles: ``tracks``, the step of that name, or ``sam2``, which
+        outlines the particles at the points in all frames; they bear the points' numbers.
+    checkpoint, image
+        For ``sam2``: the folder of a SAM 2 video model as the ``transformers`` library keeps
+        it, with safetensors, and what it looks at.
     least_share
         Share of the frames that a particle must be in, where none are chosen.
     background
@@ -75,8 +89,8 @@ def extract(
     Raises
     ------
     InputError
-        If a variable is missing, a chosen particle is not there, a point lies on none, or
-        the masks do not fit.
+        If a variable is missing, a chosen particle is not there, a point lies on none, the
+        masks do not fit, or SAM 2 lacks what it needs.
 
     Examples
     --------
@@ -92,13 +106,12 @@ def extract(
     [7.0, 7.0]
     """
     patterns = da.asarray(variables.require(ds, variables.patterns).data)
-    if masks is not None:
-        maps, track = labels_from_file(masks, ds), None
-    else:
-        maps = da.asarray(variables.require(ds, variables.label).data)
-        track = np.asarray(variables.require(ds, track_variables.track).values)
+    maps, track = _maps(ds, masks, points, tracker, checkpoint, image)
     known = _known(maps, track)
-    numbers = _chosen(maps, known, particles, points, least_share)
+    if tracker == "sam2":
+        numbers = np.arange(len(points or ()))
+    else:
+        numbers = _chosen(maps, known, particles, points, least_share)
     around = ring if background == "ring" else None
     weighs = [
         Weighing(labels, _rows(of, numbers), len(numbers), border, around) for labels, of in known
@@ -119,6 +132,48 @@ def extract(
         },
         coords=kept,
     )
+
+
+def used(parameters: Parameters) -> tuple[variables.Variable, ...]:
+    """Return the variables that the step uses with these parameters."""
+    if parameters["masks"] is not None:
+        return (variables.patterns,)
+    if parameters["tracker"] == "sam2":
+        return (variables.patterns, getattr(variables, parameters["image"]))
+    return (variables.patterns, variables.label, track_variables.track)
+
+
+def _maps(
+    ds: xr.Dataset,
+    masks: str | None,
+    points: Points | None,
+    tracker: str,
+    checkpoint: str | None,
+    image: OutlineImage,
+) -> tuple[da.Array, np.ndarray | None]:
+    """Return label maps and, where they are clusters, the track of each.
+
+    Raises
+    ------
+    InputError
+        If SAM 2 is given no checkpoint, no points, or masks besides.
+    """
+    if masks is not None and tracker == "tracks":
+        return labels_from_file(masks, ds), None
+    if tracker == "tracks":
+        if track_variables.track.name not in ds:
+            raise InputError(
+                "there are no tracks to tell the particles by; run 'daskstem run series STORE' "
+                "and then 'daskstem step extract STORE', or give masks = FILE"
+            )
+        label = da.asarray(variables.require(ds, variables.label).data)
+        return label, np.asarray(ds[track_variables.track.name].values)
+    if masks is not None or not points or checkpoint is None:
+        raise InputError(
+            "tracker = 'sam2' outlines the particles at points in the images; give points = "
+            "[[frame, row, column], ...] and checkpoint = FOLDER, and no masks"
+        )
+    return outlined_particles(ds, points, checkpoint=checkpoint, image=image), None
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +236,7 @@ def _chosen(
     maps: da.Array,
     known: list[tuple[np.ndarray, np.ndarray]],
     particles: tuple[int, ...] | None,
-    points: tuple[tuple[int, float, float], ...] | None,
+    points: Points | None,
     least_share: float,
 ) -> np.ndarray:
     """Numbers of the chosen particles, increasing."""

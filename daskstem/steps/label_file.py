@@ -1,6 +1,5 @@
 """Label maps that another program has written: frames are read when they are needed."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ import xarray as xr
 
 from daskstem.schema.dims import FRAME, SCAN
 from daskstem.schema.errors import InputError
+from daskstem.schema.ordering import natural_key, natural_order
 from daskstem.schema.provenance import digest
 
 _TIFF: Final = (".tif", ".tiff")
@@ -95,7 +95,7 @@ def labels_from_file(path: str, ds: xr.Dataset) -> da.Array:
 def _places(path: Path) -> list[tuple[str, Any]]:
     if path.is_dir():
         files = [file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES]
-        found = [place for file in sorted(files, key=_natural) for place in _places(file)]
+        found = [place for file in natural_order(files) for place in _places(file)]
         if not found:
             raise InputError(f"{path} holds no label maps; give {_EXPECTED}")
         return found
@@ -106,7 +106,7 @@ def _places(path: Path) -> list[tuple[str, Any]]:
             return [(str(path), page) for page in range(len(file.pages))]
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as archive:
-            names = sorted(archive.files, key=lambda name: _natural(Path(name)))
+            names = sorted(archive.files, key=natural_key)
             if len(names) > 1 or archive[names[0]].ndim == 2:
                 return [(str(path), name) for name in names]
             return [(str(path), (names[0], n)) for n in range(len(archive[names[0]]))]
@@ -127,7 +127,3 @@ def _read(path: str, at: Any) -> np.ndarray:
 
 def _numbers(map_: np.ndarray) -> np.ndarray:
     return np.where(map_ > 0, map_.astype(np.int64), -1).astype(np.int32)
-
-
-def _natural(path: Path) -> list[Any]:
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from dask.delayed import Delayed
 
-from daskstem.blocks.passes import Region
+from daskstem.blocks.passes import ScanRegion
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Found:
     """
 
     numbers: dict[str, np.ndarray]
-    pieces: tuple[tuple[Region, np.ndarray], ...] = ()
+    pieces: tuple[tuple[ScanRegion, np.ndarray], ...] = ()
 
 
 def join_found(parts: Sequence[Found]) -> Found:

@@ -18,6 +18,7 @@ from daskstem.steps.comparing import footprint_reach
 from daskstem.steps.correct import correct
 from daskstem.steps.crop import crop
 from daskstem.steps.extract import extract
+from daskstem.steps.extract import used as used_by_extract
 from daskstem.steps.grow import grow
 from daskstem.steps.hierarchy import hierarchy
 from daskstem.steps.kmeans import in_progress, kmeans, used, working_bytes
@@ -151,9 +152,10 @@ STEPS: Final[dict[str, Step]] = {
         Step(
             extract,
             group="extract",
-            needs=(v.patterns, v.label, t.track),
+            needs=(v.patterns, v.label, t.track, v.dark_field, v.bright_field, v.mean_similarity),
             makes=e.EXTRACTED,
             kind="linked",
+            uses=used_by_extract,
         ),
     )
 }

@@ -138,14 +138,14 @@ def frame_by_frame(ds: xr.Dataset) -> Callable[[int], xr.Dataset]:
         # which masks of a file belong to a frame is told by this coordinate
         ds = ds.assign_coords({FRAME: np.arange(ds.sizes[FRAME])})
     if CLUSTER not in ds.dims:
-        return lambda frame: ds.isel({FRAME: [frame]})
+        return lambda frame: ds.isel({FRAME: slice(frame, frame + 1)})
     label = variables.require(ds, variables.label).data
     counts = [len(np.unique(one[one >= 0])) for one in map(np.asarray, label)]
     stops = np.cumsum(counts)
 
     def of_frame(frame: int) -> xr.Dataset:
         own = slice(int(stops[frame]) - counts[frame], int(stops[frame]))
-        return ds.isel({FRAME: [frame], CLUSTER: own})
+        return ds.isel({FRAME: slice(frame, frame + 1), CLUSTER: own})
 
     return of_frame
 

@@ -42,7 +42,7 @@ def adjusted_rand_index(
     >>> round(adjusted_rand_index(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 2])), 3)
     0.571
     """
-    _check_shapes(np.shape(truth), np.shape(found))
+    check_shapes(np.shape(truth), np.shape(found))
     first, second = _counted(truth, where), _counted(found, where)
     _, row = np.unique(first, return_inverse=True)
     names, column = np.unique(second, return_inverse=True)
@@ -78,7 +78,7 @@ def partition_equal(first: np.ndarray, second: np.ndarray) -> bool:
     False
     """
     first, second = np.asarray(first), np.asarray(second)
-    _check_shapes(first.shape, second.shape)
+    check_shapes(first.shape, second.shape)
     if not np.array_equal(first == -1, second == -1):
         return False
     pairs = np.unique(np.stack([first.ravel(), second.ravel()]), axis=1)
@@ -89,13 +89,23 @@ def _counted(label: np.ndarray, where: np.ndarray | None) -> np.ndarray:
     label = np.asarray(label)
     if where is None:
         return label.ravel()
-    _check_shapes(label.shape, np.shape(where))
+    check_shapes(label.shape, np.shape(where))
     return label[np.asarray(where, dtype=bool)]
 
 
-def _check_shapes(first: tuple[int, ...], second: tuple[int, ...]) -> None:
+def check_shapes(first: tuple[int, ...], second: tuple[int, ...]) -> None:
+    """Refuse label maps of different shapes.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ.
+    """
     if first != second:
-        raise InputError(f"label maps of shapes {first} and {second} cannot be compared")
+        raise InputError(
+            f"maps of shapes {first} and {second} cannot be compared; give the same frames of "
+            f"the same scan"
+        )
 
 
 def _pairs(sizes: np.ndarray) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from daskstem.schema.errors import InputError
+from daskstem.testing.compare import check_shapes
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,7 @@ def identity_scores(
     0.75
     """
     truth, found = np.asarray(truth), np.asarray(found)
-    if truth.shape != found.shape:
-        raise InputError(
-            f"maps of shapes {truth.shape} and {found.shape} cannot be compared; give the same "
-            f"frames of the same scan"
-        )
+    check_shapes(truth.shape, found.shape)
     names, tracks = (np.unique(values[values >= 0]) for values in (truth, found))
     agreeing = np.zeros((len(names), len(tracks)), np.int64)
     n_truth = n_found = 0

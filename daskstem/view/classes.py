@@ -5,31 +5,36 @@ from typing import Final
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from daskstem.schema import variables
-from daskstem.schema.dims import CENTROID, N_CLASSES, SCAN
-from daskstem.view.drawing import axes_or_new, bare, draw_image, log_norm
+from daskstem.schema.dims import CENTROID, ITERATION, N_CLASSES, SCAN
+from daskstem.view.drawing import (
+    axes_or_new,
+    bare,
+    draw_image,
+    log_norm,
+    plain,
+    two_dimensional,
+)
+from daskstem.view.montages import montage
 from daskstem.view.palette import class_colors
-from daskstem.view.pictures import POSITIONS, pattern
+from daskstem.view.pictures import POSITIONS
 from daskstem.view.scale import draw_scale_bar, scan_grid
 from daskstem.view.wording import as_mapping, counted, percent
 
 MOST_CLASSES: Final = 12
 """Patterns shown: two rows."""
 
-_COLUMNS: Final = 6
 
-
-def class_map(label: xr.DataArray, *, axes: Axes | None = None, title: str = "") -> Axes:
+def class_map(label: xr.DataArray, *, ax: Axes | None = None, title: str = "") -> Axes:
     """Draw the class of every position, each class in the color that it has in every frame.
 
     Parameters
     ----------
     label
         (scan_y, scan_x) integer; negative was left out and is drawn dark.
-    axes
+    ax
         Where to draw; a new figure if None.
     title
         Text above the map.
@@ -38,75 +43,124 @@ def class_map(label: xr.DataArray, *, axes: Axes | None = None, title: str = "")
     -------
     The matplotlib Axes.
     """
-    label = label.transpose(*SCAN)
-    axes = axes_or_new(axes)
+    label, ax = two_dimensional(label, SCAN), axes_or_new(ax)
     grid = scan_grid(label)
-    draw_image(axes, class_colors(label.values), grid)
-    draw_scale_bar(axes, grid, pixel_name=POSITIONS)
-    return bare(axes, title)
+    draw_image(ax, class_colors(label.values), grid)
+    draw_scale_bar(ax, grid, pixel_name=POSITIONS)
+    return bare(ax, title)
 
 
-def class_montage(classes: xr.Dataset) -> Figure:
+def class_montage(classes: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw the mean patterns of the largest classes, framed in the colors of the class map.
 
     Parameters
     ----------
     classes
-        ``pattern`` (centroid, q_y, q_x) and ``n_positions`` (centroid).
+        ``pattern`` (centroid, q_y, q_x) and ``n_positions`` (centroid), as ``kmeans`` makes
+        them.
+    ax
+        Whose area the patterns share; a new figure if None.
 
     Returns
     -------
-    The matplotlib Figure. All patterns share one color scale, that of the largest class.
+    The matplotlib Axes, itself empty: each pattern is one of its ``child_axes``. All share one
+    color scale, that of the largest class.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from daskstem import view
+    >>> counts = np.random.default_rng(0).poisson(2.0, (2, 16, 16))
+    >>> found = xr.Dataset({"pattern": (("centroid", "q_y", "q_x"), counts),
+    ...                     "n_positions": ("centroid", [90, 6])})
+    >>> [one.get_title() for one in view.class_montage(found).child_axes]
+    ['class 0: 90 positions', 'class 1: 6 positions']
     """
     sizes = classes[variables.class_n_positions.name].values
     shown = np.sort(np.argsort(-sizes, kind="stable")[:MOST_CLASSES])
     means = classes[variables.class_pattern.name]
     norm = log_norm(means.isel({CENTROID: int(np.argmax(sizes))}).values)
-    rows = -(-len(shown) // _COLUMNS)
-    figure = Figure(figsize=(1.75 * _COLUMNS, 2.0 * rows))
-    places = figure.add_gridspec(
-        rows, _COLUMNS, left=0.006, right=0.994, bottom=0.02, top=1 - 0.11 / rows, wspace=0.06,
-        hspace=0.16,
-    )  # fmt: skip
-    colors = class_colors(np.arange(len(sizes))) / 255
-    for place, number in enumerate(shown):
-        axes = figure.add_subplot(places[place // _COLUMNS, place % _COLUMNS])
-        title = f"class {number}: {counted(int(sizes[number]), 'position')}"
-        pattern(means.isel({CENTROID: int(number)}), axes=axes, norm=norm, title=title)
-        axes.spines[:].set_color(colors[number])
-        axes.spines[:].set_linewidth(3)
-    return figure
+    titles = [f"class {number}: {counted(int(sizes[number]), 'position')}" for number in shown]
+    ax = montage(means.isel({CENTROID: shown}), norm=norm, titles=titles, ax=ax)
+    for one, color in zip(ax.child_axes, class_colors(shown) / 255, strict=True):
+        one.spines[:].set_color(color)
+        one.spines[:].set_linewidth(3)
+    return ax
 
 
-def convergence_figure(classes: xr.Dataset) -> Figure:
-    """Draw the inertia before each iteration and, for several k, the silhouettes.
+def inertia_curve(classes: xr.Dataset, *, ax: Axes | None = None, title: str = "") -> Axes:
+    """Draw the inertia before each iteration, relative to the first, for every k.
 
     Parameters
     ----------
     classes
-        ``inertia`` (n_classes, iteration) and ``silhouette`` (n_classes).
+        ``inertia`` (n_classes, iteration), as ``kmeans`` makes it.
+    ax
+        Where to draw; a new figure if None.
+    title
+        Text above the curves.
+
+    Returns
+    -------
+    The matplotlib Axes.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from daskstem import view
+    >>> found = xr.Dataset({"inertia": (("n_classes", "iteration"), [[8.0, 6.0, np.nan]])},
+    ...                    {"n_classes": [3]})
+    >>> view.inertia_curve(found).lines[0].get_ydata().tolist()
+    [1.0, 0.75]
     """
-    numbers = classes[N_CLASSES].values
-    figure = Figure(figsize=(7.8 if len(numbers) > 1 else 3.9, 2.9), layout="constrained")
-    axes = figure.subplots(1, 2 if len(numbers) > 1 else 1, squeeze=False)[0]
-    for k, inertia in zip(numbers, classes[variables.inertia.name].values, strict=True):
-        known = inertia[np.isfinite(inertia)]
+    ax = axes_or_new(ax)
+    inertia = classes[variables.inertia.name].transpose(N_CLASSES, ITERATION).values
+    for k, values in zip(classes[N_CLASSES].values, inertia, strict=True):
+        known = values[np.isfinite(values)]
         along = np.arange(1, len(known) + 1)
-        axes[0].plot(along, known / known[0], marker="o", markersize=3, label=f"k = {k}")
-    axes[0].set_xlabel("iteration")
-    axes[0].set_ylabel("inertia, relative to the first")
-    axes[0].legend(fontsize=7, frameon=False)
-    if len(numbers) > 1:
-        silhouettes = classes[variables.silhouette.name].values
-        axes[1].plot(numbers, silhouettes, color="#44679f", marker="o", markersize=4)
-        axes[1].set_xlabel("number of classes k")
-        axes[1].set_ylabel("mean silhouette of a sample")
-    for one in axes:
-        one.xaxis.set_major_locator(MaxNLocator(integer=True))
-        one.grid(color="0.9", linewidth=0.6)
-        one.set_axisbelow(True)
-        one.spines[["top", "right"]].set_visible(False)
-    return figure
+        ax.plot(along, known / known[0], marker="o", markersize=3, label=f"k = {k}")
+    ax.set(xlabel="iteration", ylabel="inertia, relative to the first")
+    ax.legend(fontsize=7, frameon=False)
+    # it may fall by less than a thousandth: whole numbers read better than an offset
+    ax.ticklabel_format(axis="y", useOffset=False)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_title(title, fontsize=9)
+    return plain(ax)
+
+
+def silhouette_curve(classes: xr.Dataset, *, ax: Axes | None = None, title: str = "") -> Axes:
+    """Draw how well separated the classes are, for every k.
+
+    Parameters
+    ----------
+    classes
+        ``silhouette`` (n_classes), as ``kmeans`` makes it.
+    ax
+        Where to draw; a new figure if None.
+    title
+        Text above the curve.
+
+    Returns
+    -------
+    The matplotlib Axes.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from daskstem import view
+    >>> found = xr.Dataset({"silhouette": ("n_classes", [0.2, 0.4])}, {"n_classes": [2, 3]})
+    >>> view.silhouette_curve(found).get_ylabel()
+    'mean silhouette of a sample'
+    """
+    ax = axes_or_new(ax)
+    ax.plot(
+        classes[N_CLASSES].values, classes[variables.silhouette.name].values,
+        color="#44679f", marker="o", markersize=4,
+    )  # fmt: skip
+    ax.set(xlabel="number of classes k", ylabel="mean silhouette of a sample")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_title(title, fontsize=9)
+    return plain(ax)
 
 
 def class_words(classes: xr.Dataset) -> str:

@@ -3,23 +3,59 @@
 from collections.abc import Callable
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import Colormap, LogNorm, Normalize
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from daskstem.schema.errors import InputError
 from daskstem.view.scale import PixelGrid
 
 
-def axes_or_new(axes: Axes | None) -> Axes:
-    """Return the given axes, or those of a new figure that no global state knows."""
-    return axes or Figure(figsize=(3.9, 3.5), layout="constrained").add_subplot()
+def axes_or_new(ax: Axes | None, *, size: tuple[float, float] = (3.9, 3.5)) -> Axes:
+    """Return the given axes, or those of a new figure of pyplot's.
+
+    A notebook shows a new figure by itself, and ``matplotlib.pyplot.show()`` does in a script.
+    pyplot is imported for that only: where axes are given, no global state knows of them.
+    """
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.figure(figsize=size, layout="constrained").add_subplot()
+
+
+def plain(ax: Axes, *, grid: bool = True) -> Axes:
+    """Give curves their look: two spines, a pale grid behind them."""
+    ax.spines[["top", "right"]].set_visible(False)
+    if grid:
+        ax.grid(color="0.9", linewidth=0.6)
+        ax.set_axisbelow(True)
+    return ax
+
+
+def two_dimensional(array: xr.DataArray, dims: tuple[str, str]) -> xr.DataArray:
+    """Return the array along ``dims``, without others of a single element.
+
+    Raises
+    ------
+    InputError
+        If another dimension has more than one element, or one of ``dims`` is missing.
+    """
+    single = [dim for dim in array.dims if dim not in dims and array.sizes[dim] == 1]
+    one = array.squeeze(single)
+    if set(one.dims) != set(dims):
+        raise InputError(
+            f"{array.name!r} has the dims {array.dims}, a picture needs {dims}; select one "
+            f"frame or cluster first, e.g. with .isel(frame=0)"
+        )
+    return one.transpose(*dims)
 
 
 def draw_image(
-    axes: Axes,
+    ax: Axes,
     values: np.ndarray,
     grid: PixelGrid,
     *,
@@ -27,7 +63,7 @@ def draw_image(
     norm: Normalize | None = None,
 ) -> AxesImage:
     """Draw an image whose pixels have the size and shape that the grid says."""
-    return axes.imshow(
+    return ax.imshow(
         values,
         cmap=cmap,
         norm=norm,
@@ -39,24 +75,28 @@ def draw_image(
     )
 
 
-def draw_color_bar(axes: Axes, image: AxesImage, units: str) -> None:
+def draw_color_bar(ax: Axes, image: AxesImage, units: str) -> None:
     """Draw the color scale beside a map, with its unit."""
     # An inset is as high as the map whatever its shape, and takes no room from it: maps with
     # and without a bar stay the same size.
-    bar = axes.figure.colorbar(image, cax=axes.inset_axes((1.025, 0.0, 0.045, 1.0)))
+    bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.025, 0.0, 0.045, 1.0)))
     bar.ax.tick_params(labelsize=7)
-    if units != "1":
-        bar.set_label(units, fontsize=8)
+    words = [] if units == "1" else [units]
+    if max(map(abs, image.get_clim())) >= 1e4:
+        # five digits would push the unit out of the picture
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}"))
+        words.insert(0, "10³")
+    bar.set_label(" ".join(words), fontsize=8)
 
 
-def bare(axes: Axes, title: str) -> Axes:
+def bare(ax: Axes, title: str) -> Axes:
     """Take away the ticks, for the scale bar stands for them; set the title."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_linewidth(0.4)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_linewidth(0.4)
     if title:
-        axes.set_title(title, fontsize=8)
-    return axes
+        ax.set_title(title, fontsize=8)
+    return ax
 
 
 def label_log_axis(axis: Axis, values: np.ndarray) -> None:
@@ -85,7 +125,27 @@ def scaling(factor: float) -> tuple[Callable[..., np.ndarray], Callable[..., np.
 
 
 def linear_norm(values: np.ndarray, percentiles: tuple[float, float]) -> Normalize:
-    """Return a linear color scale between two percentiles of the finite values."""
+    """Return a linear color scale between two percentiles of the finite values.
+
+    Parameters
+    ----------
+    values
+        Numbers of any shape.
+    percentiles
+        What is outside is clipped.
+
+    Returns
+    -------
+    The scale; from 0 to 1 if no value is finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskstem import view
+    >>> norm = view.linear_norm(np.array([1.0, 2.0, np.nan, 9.0]), (0, 100))
+    >>> float(norm(5.0))
+    0.5
+    """
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return Normalize(0.0, 1.0)
@@ -111,6 +171,14 @@ def log_norm(
     -------
     The scale. It starts at half the low percentile, so that a single count stands out
     from none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskstem import view
+    >>> norm = view.log_norm(np.array([0, 1, 10, 1000]))
+    >>> norm.vmin, norm.vmax
+    (0.5, 1000.0)
     """
     positive = values[np.isfinite(values) & (values > 0)]
     if positive.size == 0:

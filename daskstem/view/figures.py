@@ -8,18 +8,33 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from daskstem.schema import track_variables, variables
-from daskstem.schema.dims import FRAME, THRESHOLD, TRACK
+from daskstem.schema.dims import CENTROID, CLUSTER, FRAME, N_CLASSES, TRACK, Q
 from daskstem.view import pictures
-from daskstem.view.classes import class_map
-from daskstem.view.content import CLASS_LABEL, N_ASSIGNED, TRUTH_LABEL, FrameContent
-from daskstem.view.drawing import bare, draw_image, scaling
+from daskstem.view.classes import (
+    MOST_CLASSES,
+    class_map,
+    class_montage,
+    inertia_curve,
+    silhouette_curve,
+)
+from daskstem.view.content import (
+    CLASS_LABEL,
+    N_ASSIGNED,
+    SEED_PATTERN,
+    TRUTH_LABEL,
+    FrameContent,
+)
+from daskstem.view.curves import size_histogram, threshold_curve
+from daskstem.view.drawing import bare, draw_image, plain, scaling
+from daskstem.view.events import lineage
+from daskstem.view.montages import montage, montage_size
 from daskstem.view.palette import BACKGROUND
-from daskstem.view.scale import scan_grid
-from daskstem.view.tracks import MOST_LINES, frame_axis, growth_curves, lineage, track_map
+from daskstem.view.scale import PixelGrid, scan_grid
+from daskstem.view.tracks import MOST_LINES, drift_curve, frame_axis, growth_curves, track_map
 
 _COLORS: Final = 256
 _WIDTH: Final = 3.9
@@ -51,35 +66,34 @@ def png(figure: Figure, *, dpi: int) -> bytes:
 
 def map_figure(frame: FrameContent, name: str) -> Figure:
     """Draw one of a frame's maps, or the clusters' outlines over the dark field."""
-    figure, axes = _map_axes(frame)
+    figure, axes = map_axes(scan_grid(frame.maps))
     if name == variables.label.name:
-        pictures.label_map(frame.maps[name], axes=axes)
+        pictures.label_map(frame.maps[name], ax=axes)
     elif name == TRUTH_LABEL:
-        pictures.label_map(frame.maps[name], axes=axes, outlined=False)
-        pictures.outlines(frame.maps[variables.label.name], axes=axes)
+        pictures.label_map(frame.maps[name], ax=axes, outlined=False)
+        pictures.outlines(frame.maps[variables.label.name], ax=axes)
     elif name == CLASS_LABEL:
-        class_map(frame.maps[name], axes=axes)
+        class_map(frame.maps[name], ax=axes)
     elif name == variables.dark_field.name:
-        pictures.scan_map(frame.maps[name], axes=axes, cmap=pictures.INTENSITY)
+        pictures.scan_map(frame.maps[name], ax=axes, cmap=pictures.INTENSITY)
     else:
-        pictures.scan_map(frame.maps[name], axes=axes)
+        pictures.scan_map(frame.maps[name], ax=axes)
     return figure
 
 
 def outlined_figure(frame: FrameContent, below: str) -> Figure:
     """Draw the clusters' outlines over one of the frame's maps, in gray."""
-    figure, axes = _map_axes(frame)
-    pictures.scan_map(frame.maps[below], axes=axes, cmap="gray")
+    figure, axes = map_axes(scan_grid(frame.maps))
+    pictures.scan_map(frame.maps[below], ax=axes, cmap="gray")
     # A thousand clusters outlined as boldly as ten would hide the map below.
     count = np.unique(frame.maps[variables.label.name]).size
     width = float(np.clip(10 / np.sqrt(count), 0.25, 1.0))
-    pictures.outlines(frame.maps[variables.label.name], axes=axes, color=_OUTLINE, width=width)
+    pictures.outlines(frame.maps[variables.label.name], ax=axes, color=_OUTLINE, width=width)
     return figure
 
 
-def _map_axes(frame: FrameContent) -> tuple[Figure, Axes]:
+def map_axes(grid: PixelGrid) -> tuple[Figure, Axes]:
     """Return a figure as high as the scan's shape wants, within what fits on a screen."""
-    grid = scan_grid(frame.maps)
     shape = min(max(grid.height / grid.width, 0.35), 2.0)
     figure = Figure(figsize=(_WIDTH, _MAP_SHARE * _WIDTH * shape / 0.98))
     # Fixed margins, not a layout engine: all maps of a frame come out equally large.
@@ -90,55 +104,20 @@ def _map_axes(frame: FrameContent) -> tuple[Figure, Axes]:
 def histogram_figure(frame: FrameContent) -> Figure:
     """Draw how large the frame's clusters are."""
     figure = Figure(figsize=(3.9, 3.0), layout="constrained")
-    pictures.size_histogram(
+    size_histogram(
         frame.clusters[variables.n_positions.name].values,
         position_area_nm2=scan_grid(frame.maps).pixel_area,
-        axes=figure.add_subplot(),
+        ax=figure.add_subplot(),
     )
     return figure
 
 
-def threshold_figure(curves: xr.Dataset, *, used: float, suggested: float) -> Figure:
-    """Draw what every threshold would find, with the one used and the one suggested marked.
-
-    Parameters
-    ----------
-    curves
-        (threshold): ``cluster_count`` and ``cover``.
-    used, suggested
-        Thresholds to mark; NaN for none.
-    """
+def threshold_figure(hierarchy: xr.Dataset, *, used: float | None) -> Figure:
+    """Draw what every threshold would find, with the one used and the one suggested marked."""
     figure = Figure(figsize=(11.2, 2.9), layout="constrained")
-    along = curves.coords[THRESHOLD].values
-    # what is similar crowds below 1: a scale of 1 - threshold shows it, but has no place for 1
-    curves, along = curves.isel({THRESHOLD: along < 1}), along[along < 1]
-    distance = 1 - along
-    for axes, spec, factor, words in zip(
-        figure.subplots(1, 2),
-        (variables.cluster_count, variables.cover),
-        (1, 100),
-        ("clusters", "mask covered by clusters (%)"),
-        strict=True,
-    ):
-        axes.plot(distance, factor * curves[spec.name].values, color=_LINE["color"])
-        for value, name, style in ((used, "used", "-"), (suggested, "suggested", "--")):
-            if np.isfinite(value):
-                axes.axvline(
-                    max(1 - value, 1e-3), color="#c4501b", linestyle=style, linewidth=1.1,
-                    label=f"{name}: {value:.3f}",
-                )  # fmt: skip
-        axes.set_xscale("log")
-        axes.invert_xaxis()
-        axes.set_xticks([1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005])
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{1 - value:.4g}"))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel("threshold of similarity")
-        axes.set_ylabel(words)
-        axes.set_ylim(0, None)
-        axes.grid(color="0.9", linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=8)
+    left, right = figure.subplots(1, 2)
+    threshold_curve(hierarchy, used=used, ax=left)
+    threshold_curve(hierarchy, of="cover", used=used, ax=right)
     return figure
 
 
@@ -153,7 +132,7 @@ def growth_figure(per_frame: xr.Dataset, *, positions: int, position_area: float
     positions
         Probe positions in a frame.
     position_area
-        nm^2 of one of them; adds an axis in um^2.
+        nm^2 of one of them; adds an axis of the area.
     """
     figure = Figure(figsize=(11.2, 2.9), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -164,22 +143,22 @@ def growth_figure(per_frame: xr.Dataset, *, positions: int, position_area: float
     right.plot(along, 100 * per_frame[N_ASSIGNED] / positions, **_LINE)
     right.set_ylabel("covered by clusters (%)")
     if position_area:
-        ways = scaling(positions * position_area * 1e-6 / 100)
-        right.secondary_yaxis("right", functions=ways).set_ylabel("µm²")
+        field = positions * position_area
+        factor, units = (1e-6, "µm²") if field >= 1e6 else (1.0, "nm²")
+        ways = scaling(field * factor / 100)
+        right.secondary_yaxis("right", functions=ways).set_ylabel(units)
     for axes in (left, right):
         axes.set_xlabel(words)
         # From zero, with room above: a flat curve lies in the picture, not on its edge.
         axes.set_ylim(0, 1.12 * max(axes.dataLim.y1, 1e-3))
-        axes.grid(color="0.9", linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
     return figure
 
 
 def track_figure(frame: FrameContent, colors: np.ndarray) -> Figure:
     """Draw a frame's tracks in the colors that they have in all frames."""
-    figure, axes = _map_axes(frame)
-    track_map(frame.maps[TRACK], colors=colors, axes=axes)
+    figure, axes = map_axes(scan_grid(frame.maps))
+    track_map(frame.maps[TRACK], colors=colors, ax=axes)
     return figure
 
 
@@ -206,19 +185,11 @@ def tracks_figure(tracks: xr.Dataset, colors: np.ndarray) -> Figure:
     """Draw the tracks' growth, the turns of their patterns, and the drift."""
     figure = Figure(figsize=(11.2, 3.1), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    growth_curves(tracks, colors=colors, axes=left, title="Growth")
+    growth_curves(tracks, colors=colors, ax=left, title="Growth")
     growth_curves(
-        tracks, of=track_variables.rotation.name, colors=colors, axes=middle, title="Rotation"
+        tracks, of=track_variables.rotation.name, colors=colors, ax=middle, title="Rotation"
     )
-    along, words = frame_axis(tracks)
-    drift_y, drift_x = track_variables.drift[:2]
-    right.plot(along, tracks[drift_y.name], color="#332288", linewidth=1.2, label="rows")
-    right.plot(along, tracks[drift_x.name], color="#CC6677", linewidth=1.2, label="columns")
-    right.set(xlabel=words, ylabel="drift (positions)")
-    right.set_title("Drift", fontsize=9)
-    right.grid(color="0.9", linewidth=0.6)
-    right.spines[["top", "right"]].set_visible(False)
-    right.legend(fontsize=7, frameon=False)
+    drift_curve(tracks, ax=right, title="Drift")
     return figure
 
 
@@ -226,5 +197,41 @@ def lineage_figure(tracks: xr.Dataset, colors: np.ndarray) -> Figure:
     """Draw the tracks' lineage."""
     count = min(tracks.sizes[TRACK], MOST_LINES)
     figure = Figure(figsize=(11.2, 1.1 + 0.11 * count), layout="constrained")
-    lineage(tracks, colors=colors, axes=figure.add_subplot())
+    lineage(tracks, colors=colors, ax=figure.add_subplot())
     return figure
+
+
+def montage_figure(shown: xr.Dataset, *, seeds: bool = True) -> Figure:
+    """Draw clusters' mean patterns side by side, above the single patterns of their seeds."""
+    patterns = shown[variables.pattern.name]
+    patterns = patterns.drop_vars([name for name in patterns.coords if name not in Q])
+    named = (variables.cluster_label.name, variables.n_positions.name)
+    patterns = patterns.assign_coords({name: (CLUSTER, shown[name].values) for name in named})
+    below = shown[SEED_PATTERN] if seeds and SEED_PATTERN in shown else None
+    figure, ax = _sheet(patterns, 1 if below is None else 2)
+    montage(patterns, below=below, ax=ax)
+    return figure
+
+
+def class_figure(classes: xr.Dataset) -> Figure:
+    """Draw the patterns of the largest classes."""
+    patterns = classes[variables.class_pattern.name].isel({CENTROID: slice(0, MOST_CLASSES)})
+    figure, ax = _sheet(patterns, 1)
+    class_montage(classes, ax=ax)
+    return figure
+
+
+def convergence_figure(classes: xr.Dataset) -> Figure:
+    """Draw how the classes were found: inertia and, for several k, silhouettes."""
+    several = classes.sizes[N_CLASSES] > 1
+    figure = Figure(figsize=(7.8 if several else 3.9, 2.9), layout="constrained")
+    inertia_curve(classes, ax=figure.add_subplot(1, 2 if several else 1, 1))
+    if several:
+        silhouette_curve(classes, ax=figure.add_subplot(1, 2, 2))
+    return figure
+
+
+def _sheet(patterns: xr.DataArray, rows: int) -> tuple[Figure, Axes]:
+    width, height = montage_size(patterns, rows=rows)
+    figure = Figure(figsize=(width, height))
+    return figure, figure.add_axes((0.004, 0.004, 0.992, 0.992))

@@ -1,4 +1,4 @@
-"""Maps, patterns and histograms: one picture each, drawn into the given matplotlib Axes."""
+"""Maps and patterns: one picture each, drawn into matplotlib Axes."""
 
 from typing import Final
 
@@ -7,39 +7,25 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from scipy import ndimage
 from skimage.measure import find_contours
 
-from daskstem.schema import variables
-from daskstem.schema.dims import CLUSTER, SCAN, Q
-from daskstem.schema.errors import InputError
-from daskstem.view.content import SEED_PATTERN
+from daskstem.schema.dims import SCAN, Q
 from daskstem.view.drawing import (
     axes_or_new,
     bare,
     draw_color_bar,
     draw_image,
-    label_log_axis,
     linear_norm,
     log_norm,
-    scaling,
-    size_bins,
+    two_dimensional,
 )
 from daskstem.view.palette import label_colors
-from daskstem.view.scale import (
-    detector_grid,
-    draw_scale_bar,
-    scan_grid,
-)
+from daskstem.view.scale import detector_grid, draw_scale_bar, scan_grid
 
 POSITIONS: Final = "positions"
 INTENSITY: Final = "inferno"
 SIMILARITY: Final = "cividis"
-
-_COLUMNS: Final = 6
-"""Patterns in a full row of a montage."""
 
 _MASK_COLORS: Final = ("#16161a", "#e8e4d8")
 
@@ -47,8 +33,8 @@ _MASK_COLORS: Final = ("#16161a", "#e8e4d8")
 def scan_map(
     array: xr.DataArray,
     *,
-    axes: Axes | None = None,
-    cmap: str = SIMILARITY,
+    ax: Axes | None = None,
+    cmap: str | None = None,
     percentiles: tuple[float, float] = (0.5, 99.5),
     title: str = "",
 ) -> Axes:
@@ -59,10 +45,11 @@ def scan_map(
     array
         (scan_y, scan_x), numbers or bool; NaN is left gray. Its coordinates give the scale:
         positions need not be square.
-    axes
+    ax
         Where to draw; a new figure if None.
     cmap
-        A perceptually uniform matplotlib color map. A bool map is black and white.
+        A perceptually uniform matplotlib color map; by default one for intensities where the
+        unit is counts, one for similarities elsewhere. A bool map is black and white.
     percentiles
         The colors span these percentiles of the finite values.
     title
@@ -71,23 +58,44 @@ def scan_map(
     Returns
     -------
     The matplotlib Axes.
+
+    Raises
+    ------
+    InputError
+        If the array has another dimension of more than one element.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from daskstem import view
+    >>> along = {"scan_y": np.arange(4) * 5.0, "scan_x": np.arange(8) * 5.0}
+    >>> image = xr.DataArray(np.random.default_rng(0).random((4, 8)), along, name="dark_field")
+    >>> for name in along:
+    ...     image[name].attrs["units"] = "nm"
+    >>> view.scan_map(image, title="dark field").texts[0].get_text()
+    '10 nm'
     """
-    array = _two_dimensional(array, SCAN)
-    axes = axes_or_new(axes)
+    array, ax = two_dimensional(array, SCAN), axes_or_new(ax)
     grid = scan_grid(array)
     if array.dtype.kind == "b":
         two = ListedColormap(_MASK_COLORS)
-        draw_image(axes, array.values, grid, cmap=two, norm=Normalize(0, 1))
+        draw_image(ax, array.values, grid, cmap=two, norm=Normalize(0, 1))
     else:
-        norm = linear_norm(array.values, percentiles)
-        image = draw_image(axes, array.values, grid, cmap=cmap, norm=norm)
-        axes.set_facecolor("0.6")
-        draw_color_bar(axes, image, str(array.attrs.get("units", "1")))
-    return _finish_map(axes, array, title)
+        units = str(array.attrs.get("units", "1"))
+        values = array.values
+        image = draw_image(
+            ax, values, grid,
+            cmap=cmap or (INTENSITY if units.startswith("counts") else SIMILARITY),
+            norm=linear_norm(values, percentiles),
+        )  # fmt: skip
+        ax.set_facecolor("0.6")
+        draw_color_bar(ax, image, units)
+    draw_scale_bar(ax, grid, pixel_name=POSITIONS)
+    return bare(ax, title)
 
 
 def label_map(
-    label: xr.DataArray, *, axes: Axes | None = None, outlined: bool = True, title: str = ""
+    label: xr.DataArray, *, ax: Axes | None = None, outlined: bool = True, title: str = ""
 ) -> Axes:
     """Draw the clusters in colors that differ between neighbors, with their outlines.
 
@@ -95,7 +103,7 @@ def label_map(
     ----------
     label
         (scan_y, scan_x) integer; negative is background and drawn dark.
-    axes
+    ax
         Where to draw; a new figure if None.
     outlined
         Whether to draw the outlines.
@@ -105,17 +113,31 @@ def label_map(
     Returns
     -------
     The matplotlib Axes.
+
+    Raises
+    ------
+    InputError
+        If the label has another dimension of more than one element.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from daskstem import view
+    >>> label = xr.DataArray(np.repeat([[0, 1, -1]], 3, axis=0), dims=("scan_y", "scan_x"))
+    >>> view.label_map(label).images[0].get_array().shape
+    (3, 3, 3)
     """
-    label = _two_dimensional(label, SCAN)
-    axes = axes_or_new(axes)
-    draw_image(axes, label_colors(label.values), scan_grid(label))
+    label, ax = two_dimensional(label, SCAN), axes_or_new(ax)
+    grid = scan_grid(label)
+    draw_image(ax, label_colors(label.values), grid)
     if outlined:
-        outlines(label, axes=axes, width=0.4)
-    return _finish_map(axes, label, title)
+        outlines(label, ax=ax, width=0.4)
+    draw_scale_bar(ax, grid, pixel_name=POSITIONS)
+    return bare(ax, title)
 
 
 def outlines(
-    label: xr.DataArray, *, axes: Axes | None = None, color: str = "white", width: float = 0.7
+    label: xr.DataArray, *, ax: Axes | None = None, color: str = "white", width: float = 0.7
 ) -> Axes:
     """Draw the closed outline of every cluster, over whatever map the axes hold.
 
@@ -123,7 +145,7 @@ def outlines(
     ----------
     label
         (scan_y, scan_x) integer; negative is background.
-    axes
+    ax
         Where to draw; a new figure if None.
     color, width
         Color and width (points) of the lines.
@@ -131,16 +153,29 @@ def outlines(
     Returns
     -------
     The matplotlib Axes.
+
+    Raises
+    ------
+    InputError
+        If the label has another dimension of more than one element.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from daskstem import view
+    >>> label = xr.DataArray(np.repeat([[0, 1, -1]], 3, axis=0), dims=("scan_y", "scan_x"))
+    >>> ax = view.scan_map(label.astype(float))
+    >>> len(view.outlines(label, ax=ax, color="red").collections[0].get_segments())
+    2
     """
-    label = _two_dimensional(label, SCAN)
-    axes = axes_or_new(axes)
+    label, ax = two_dimensional(label, SCAN), axes_or_new(ax)
     grid = scan_grid(label)
     steps = np.array([grid.step_x, grid.step_y])
     lines = [line[:, ::-1] * steps for line in closed_outlines(label.values)]
-    axes.add_collection(
+    ax.add_collection(
         LineCollection(lines, colors=color, linewidths=width, joinstyle="round"), autolim=False
     )
-    return axes
+    return ax
 
 
 def closed_outlines(label: np.ndarray) -> list[np.ndarray]:
@@ -174,7 +209,7 @@ def closed_outlines(label: np.ndarray) -> list[np.ndarray]:
 def pattern(
     array: xr.DataArray,
     *,
-    axes: Axes | None = None,
+    ax: Axes | None = None,
     norm: LogNorm | None = None,
     title: str = "",
 ) -> Axes:
@@ -184,117 +219,37 @@ def pattern(
     ----------
     array
         (q_y, q_x) counts.
-    axes
+    ax
         Where to draw; a new figure if None.
     norm
-        The color scale, e.g. `log_norm` of another pattern to compare with; its own if None.
+        The color scale, e.g. that of another pattern to compare with; its own if None.
     title
         Text above the pattern.
 
     Returns
     -------
     The matplotlib Axes.
+
+    Raises
+    ------
+    InputError
+        If the array has another dimension of more than one element.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from daskstem import view
+    >>> one = xr.DataArray(np.random.default_rng(0).poisson(2.0, (16, 16)), dims=("q_y", "q_x"))
+    >>> view.pattern(one, title="a pattern").get_title()
+    'a pattern'
     """
-    array = _two_dimensional(array, Q)
-    axes = axes_or_new(axes)
-    norm = norm or log_norm(array.values)
+    array, ax = two_dimensional(array, Q), axes_or_new(ax)
+    values = array.values.astype(np.float64)
+    norm = norm or log_norm(values)
     grid = detector_grid(array)
     # Zero has no logarithm: it gets the darkest color, and so does a negative count.
-    shown = np.maximum(np.nan_to_num(array.values.astype(np.float64)), norm.vmin or 0.0)
-    draw_image(axes, shown, grid, cmap=INTENSITY, norm=norm)
-    draw_scale_bar(axes, grid)
-    return bare(axes, title)
-
-
-def montage(clusters: xr.Dataset, *, figure: Figure | None = None) -> Figure:
-    """Draw clusters side by side: mean pattern above, raw pattern of the seed below.
-
-    Parameters
-    ----------
-    clusters
-        ``pattern`` and optionally ``seed_pattern`` (cluster, q_y, q_x), with ``label`` and
-        ``n_positions`` (cluster).
-    figure
-        Where to draw; a new figure if None.
-
-    Returns
-    -------
-    The matplotlib Figure. Both patterns of a cluster share one color scale, that of the
-    mean pattern.
-    """
-    count = clusters.sizes[CLUSTER]
-    rows = 2 if SEED_PATTERN in clusters else 1
-    figure = figure or Figure(figsize=(1.75 * _COLUMNS, 1.95 * rows))
-    # Fixed margins are five times faster to draw than a layout engine's; columns stay as wide
-    # as those of a full row when there are fewer clusters.
-    margins = {"left": 0.004, "right": 0.996, "bottom": 0.01, "top": 1 - 0.1 / rows}
-    places = figure.add_gridspec(rows, max(count, _COLUMNS), wspace=0.04, hspace=0.16, **margins)
-    grid = [[figure.add_subplot(places[r, c]) for c in range(count)] for r in range(rows)]
-    for column in range(count):
-        one = clusters.isel({CLUSTER: column})
-        mean = one[variables.pattern.name]
-        norm = log_norm(mean.values)
-        number, size = int(one["label"]), int(one[variables.n_positions.name])
-        pattern(mean, axes=grid[0][column], norm=norm, title=f"#{number}: mean of {size:,}")
-        if rows == 2:
-            seed = one[SEED_PATTERN]
-            pattern(seed, axes=grid[1][column], norm=norm, title="seed, raw")
-    return figure
-
-
-def size_histogram(
-    n_positions: np.ndarray,
-    *,
-    position_area_nm2: float | None = None,
-    axes: Axes | None = None,
-    title: str = "",
-) -> Axes:
-    """Draw how many clusters there are of each size, in logarithmic bins.
-
-    Parameters
-    ----------
-    n_positions : (K,) integer
-        Positions in each cluster.
-    position_area_nm2
-        Area of one position; adds an upper axis in nm^2.
-    axes
-        Where to draw; a new figure if None.
-    title
-        Text above the histogram.
-
-    Returns
-    -------
-    The matplotlib Axes.
-    """
-    axes = axes_or_new(axes)
-    sizes = np.asarray(n_positions)
-    axes.hist(
-        sizes, bins=size_bins(sizes).tolist(), color="#44679f", edgecolor="white", linewidth=0.6
+    draw_image(
+        ax, np.maximum(np.nan_to_num(values), norm.vmin or 0.0), grid, cmap=INTENSITY, norm=norm
     )
-    axes.set_xscale("log")
-    label_log_axis(axes.xaxis, sizes)
-    axes.set_xlabel("positions per cluster")
-    axes.set_ylabel("clusters")
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["right", "top"]].set_visible(False)
-    if position_area_nm2:
-        ways = scaling(position_area_nm2)
-        upper = axes.secondary_xaxis("top", functions=ways)
-        label_log_axis(upper.xaxis, sizes)
-        upper.set_xlabel("nm²")
-    axes.set_title(title, fontsize=9)
-    return axes
-
-
-def _two_dimensional(array: xr.DataArray, dims: tuple[str, str]) -> xr.DataArray:
-    if set(array.dims) != set(dims):
-        raise InputError(
-            f"{array.name!r} has the dims {array.dims}, a picture needs {dims}; select one "
-            f"frame or cluster first, e.g. with .isel(frame=0)"
-        )
-    return array.transpose(*dims)
-
-
-def _finish_map(axes: Axes, array: xr.DataArray, title: str) -> Axes:
-    draw_scale_bar(axes, scan_grid(array), pixel_name=POSITIONS)
-    return bare(axes, title)
+    draw_scale_bar(ax, grid)
+    return bare(ax, title)

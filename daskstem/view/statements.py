@@ -11,7 +11,6 @@ from daskstem.view.classes import class_notes, class_words
 from daskstem.view.content import (
     ADJUSTED_RAND,
     N_ASSIGNED,
-    N_AT_BORDER,
     N_FLAT,
     ReportContent,
 )
@@ -34,10 +33,6 @@ _EXPECTED: Final = (
     ("segments", variables.label.made_by),
     ("clusters", variables.pattern.made_by),
 )
-_NOT_STEPS: Final = ("raw", "truth")
-"""Groups that a recipe does not make."""
-
-_FEW: Final = 5
 
 
 def summary(content: ReportContent) -> str:
@@ -140,57 +135,25 @@ def missing(content: ReportContent) -> list[str]:
 def quality(content: ReportContent) -> list[str]:
     """List what to keep in mind when the clusters are used."""
     notes = []
-    flat, counted_positions = content.total(N_FLAT), _counted_positions(content)
-    if flat is not None:
-        similar = content.shape[1] * content.shape[2] * content.finished(N_FLAT)
-        notes.append(
-            f"{counted(flat, 'flat position')} ({percent(flat, similar)}): all available "
-            f"similarities are exactly 0, as for an empty or constant pattern."
-            if flat
-            else "No flat positions: nowhere are all available similarities exactly 0."
-        )
-    assigned, clusters = content.total(N_ASSIGNED), content.total(variables.n_clusters.name)
+    flat = content.total(N_FLAT)
+    if flat == 0:
+        notes.append("No flat positions: nowhere are all available similarities exactly 0.")
+    assigned, positions = content.total(N_ASSIGNED), _counted_positions(content)
     if assigned is not None:
         notes.append(
-            f"{counted(counted_positions - assigned, 'position')} "
-            f"({percent(counted_positions - assigned, counted_positions)}) belong to no cluster: "
+            f"{counted(positions - assigned, 'position')} "
+            f"({percent(positions - assigned, positions)}) belong to no cluster: "
             f"background, or rejected as too small."
         )
-    at_border = content.total(N_AT_BORDER)
-    if at_border is not None and clusters:
-        notes.append(
-            f"{counted(at_border, 'cluster')} of {clusters:,} "
-            f"({percent(at_border, clusters)}) {'touches' if at_border == 1 else 'touch'} the "
-            f"scan's border, so their full size is not known."
-        )
-    if content.n_positions.size:
-        small = int((content.n_positions < _FEW).sum())
-        notes.append(
-            f"{counted(small, 'cluster')} of fewer than {_FEW} positions: a mean over so few is "
-            f"hardly less noisy than a raw pattern."
-            if small
-            else f"No cluster has fewer than {_FEW} positions."
-        )
     parameters = content.groups.get("kmeans", {}).get("parameters")
-    notes += [*_empty_frames(content), *class_notes(content.classes, parameters)]
+    notes += class_notes(content.classes, parameters)
     return notes or ["Nothing to judge yet: no step has been run."]
 
 
 def reproduction(content: ReportContent) -> tuple[str, str]:
     """Return the recipe that makes the store's groups again, and the command to run it."""
-    made = {name: attrs for name, attrs in content.groups.items() if name not in _NOT_STEPS}
+    made = {one.name: one.parameters for one in content.steps}
     return recipe_text(made), f"daskstem run recipe.toml {shlex.quote(content.store)}"
-
-
-def _empty_frames(content: ReportContent) -> list[str]:
-    name = variables.n_clusters.name
-    if name not in content.per_frame:
-        return []
-    empty = np.flatnonzero(content.per_frame[name].values == 0)
-    if not empty.size:
-        return []
-    listed = ", ".join(map(str, empty[:12])) + (", ..." if empty.size > 12 else "")
-    return [f"No cluster in {counted(empty.size, 'frame')}: {listed}."]
 
 
 def _counted_positions(content: ReportContent) -> int:

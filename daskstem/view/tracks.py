@@ -1,4 +1,4 @@
-"""Tracks in pictures: maps in colors that stay, growth curves, lineage."""
+"""Tracks in pictures: maps in colors that stay, growth curves, drift."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,27 +6,19 @@ from typing import Final
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.ticker import MaxNLocator
 
 from daskstem.schema import track_variables as names
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME, FRAME_COORDS, MAP, SCAN, TRACK
 from daskstem.schema.errors import InputError
 from daskstem.schema.variables import Variable
-from daskstem.view.drawing import axes_or_new, bare, draw_image
+from daskstem.view.drawing import axes_or_new, bare, draw_image, plain, two_dimensional
 from daskstem.view.palette import BACKGROUND, colors_through
 from daskstem.view.scale import draw_scale_bar, scan_grid
 
 MOST_LINES: Final = 60
 """Tracks in one picture: of more, those seen in the most frames are drawn."""
 
-_EVENT_MARKS: Final = {
-    "birth": ("o", "white"),
-    "death": ("x", "#16161a"),
-    "split": ("^", "#16161a"),
-    "merge": ("v", "#16161a"),
-}
 _MOST_NUMBERS: Final = 80
 """Of more tracks in a map the numbers would hide the map."""
 
@@ -49,6 +41,15 @@ def track_labels(label: xr.DataArray, tracks: xr.Dataset) -> xr.DataArray:
     ------
     InputError
         If the labels hold other clusters than ``track``.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from daskstem import view
+    >>> label = xr.DataArray([[[0, 1]], [[-1, 0]]], dims=("frame", "scan_y", "scan_x"))
+    >>> tracks = xr.Dataset({"track": ("cluster", [0, 1, 1])})
+    >>> view.track_labels(label, tracks).values.tolist()
+    [[[0, 1]], [[-1, 1]]]
     """
     label = label.transpose(*MAP)
     track = tracks[names.track.name].values
@@ -82,6 +83,14 @@ def track_colors(maps: xr.DataArray | Sequence[xr.DataArray], n_tracks: int) -> 
     Returns
     -------
     (n_tracks, 3) uint8 red, green, blue.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from daskstem import view
+    >>> painted = xr.DataArray([[[0, 0, 1, 1]]], dims=("frame", "scan_y", "scan_x"))
+    >>> view.track_colors(painted, 2).tolist()
+    [[136, 204, 238], [51, 34, 136]]
     """
     return colors_through([np.asarray(one.values) for one in maps], n_tracks)
 
@@ -91,7 +100,7 @@ def track_map(
     *,
     colors: np.ndarray | None = None,
     numbered: bool = True,
-    axes: Axes | None = None,
+    ax: Axes | None = None,
     title: str = "",
 ) -> Axes:
     """Draw the tracks of one frame, each in its color.
@@ -105,7 +114,7 @@ def track_map(
         those of this frame alone.
     numbered
         Whether to write the tracks' numbers into the map.
-    axes
+    ax
         Where to draw; a new figure if None.
     title
         Text above the map.
@@ -113,28 +122,36 @@ def track_map(
     Returns
     -------
     The matplotlib Axes.
+
+    Raises
+    ------
+    InputError
+        If there is more than one frame.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from daskstem import view
+    >>> painted = xr.DataArray([[0, 0, 1, 1]], dims=("scan_y", "scan_x"))
+    >>> sorted(text.get_text() for text in view.track_map(painted).texts)[:2]
+    ['0', '1']
     """
-    if set(track.dims) != set(SCAN):
-        raise InputError(
-            f"{track.name!r} has the dims {track.dims}, a map needs {SCAN}; select one frame "
-            f"first, e.g. with .isel(frame=0)"
-        )
-    track, axes = track.transpose(*SCAN), axes_or_new(axes)
+    track, ax = two_dimensional(track, SCAN), axes_or_new(ax)
     values, grid = track.values, scan_grid(track)
     if colors is None:
         colors = track_colors([track], int(values.max(initial=-1)) + 1)
     table = np.concatenate([np.array([BACKGROUND], np.uint8), colors])
-    draw_image(axes, table[values + 1], grid)
+    draw_image(ax, table[values + 1], grid)
     present = np.unique(values[values >= 0]).tolist()
     if numbered and len(present) <= _MOST_NUMBERS:
         for number in present:
             y, x = np.nonzero(values == number)
-            axes.annotate(
+            ax.annotate(
                 str(number), (x.mean() * grid.step_x, y.mean() * grid.step_y), fontsize=6,
                 color="white" if _is_dark(colors[number]) else "black", ha="center", va="center",
             )  # fmt: skip
-    draw_scale_bar(axes, grid, pixel_name="positions")
-    return bare(axes, title)
+    draw_scale_bar(ax, grid, pixel_name="positions")
+    return bare(ax, title)
 
 
 def growth_curves(
@@ -143,7 +160,7 @@ def growth_curves(
     of: str | None = None,
     only: Sequence[int] | None = None,
     colors: np.ndarray | None = None,
-    axes: Axes | None = None,
+    ax: Axes | None = None,
     title: str = "",
 ) -> Axes:
     """Draw a curve for each track.
@@ -160,7 +177,7 @@ def growth_curves(
         Numbers of the tracks to draw; by default those seen in the most frames.
     colors
         From ``track_colors``.
-    axes
+    ax
         Where to draw; a new figure if None.
     title
         Text above the curves.
@@ -168,105 +185,76 @@ def growth_curves(
     Returns
     -------
     The matplotlib Axes. A curve is broken where its track is missing.
-    """
-    spec = _curve(tracks, of)
-    axes = axes_or_new(axes)
-    along, words = frame_axis(tracks)
-    seen = tracks[names.track_n_positions.name].transpose(TRACK, FRAME).values > 0
-    values = tracks[spec.name].transpose(TRACK, FRAME).values
-    for number in _chosen(seen, only):
-        curve = np.where(seen[number], values[number], np.nan)
-        alone = np.isfinite(curve).sum() == 1
-        axes.plot(
-            along, curve, linewidth=1.0, marker="o" if alone else None, markersize=2.5,
-            color=None if colors is None else colors[number] / 255, label=str(number),
-        )  # fmt: skip
-    axes.set_xlabel(words)
-    units = {"1": "", "nm^2": " (nm²)", "deg": " (°)"}.get(spec.units, f" ({spec.units})")
-    axes.set_ylabel(spec.name.replace("_", " ").replace("n positions", "positions") + units)
-    axes.grid(color="0.9", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(title, fontsize=9)
-    return axes
 
-
-def lineage(
-    tracks: xr.Dataset,
-    *,
-    only: Sequence[int] | None = None,
-    colors: np.ndarray | None = None,
-    axes: Axes | None = None,
-    title: str = "",
-) -> Axes:
-    """Draw the tracks as bars through the frames, with what befell them.
-
-    Parameters
-    ----------
-    tracks
-        As ``tracks`` makes it.
-    only
-        Numbers of the tracks to draw; by default those seen in the most frames.
-    colors
-        From ``track_colors``.
-    axes
-        Where to draw; a new figure if None.
-    title
-        Text above the picture.
-
-    Returns
-    -------
-    The matplotlib Axes. A dotted line bridges a gap; a thin line joins the tracks of a split
-    or a merge.
-    """
-    axes = axes_or_new(axes)
-    seen = tracks[names.track_n_positions.name].transpose(TRACK, FRAME).values > 0
-    chosen = _chosen(seen, only)
-    place = {number: row for row, number in enumerate(chosen)}
-    for number, row in place.items():
-        color = "#44679f" if colors is None else colors[number] / 255
-        runs, gaps = _runs(seen[number])
-        axes.add_collection(
-            LineCollection([[(a - 0.4, row), (b + 0.4, row)] for a, b in runs], colors=[color],
-                           linewidths=4.0, capstyle="butt"),
-        )  # fmt: skip
-        axes.add_collection(
-            LineCollection([[(a, row), (b, row)] for a, b in gaps], colors=[color],
-                           linewidths=1.0, linestyles="dotted"),
-        )  # fmt: skip
-    _draw_events(axes, tracks, place)
-    axes.set_xlim(-1, seen.shape[1])
-    axes.set_ylim(max(len(chosen), 1), -1)
-    axes.set_xlabel(FRAME)
-    axes.set_ylabel(TRACK)
-    step = max(1, -(-len(chosen) // 30))
-    axes.set_yticks(range(0, len(chosen), step), [str(n) for n in chosen[::step]], fontsize=6)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(title, fontsize=9)
-    return axes
-
-
-def event_table(tracks: xr.Dataset) -> list[tuple[str, int, int, int]]:
-    """Return the events in words: kind, frame, track, other track (-1 for none).
+    Raises
+    ------
+    InputError
+        If there is no such curve.
 
     Examples
     --------
     >>> import xarray as xr
-    >>> flags = {"flag_values": [0, 1], "flag_meanings": "birth death"}
-    >>> columns = {"event_kind": ("event", [1], flags), "event_frame": ("event", [4]),
-    ...            "event_track": ("event", [0]), "other_track": ("event", [-1])}
-    >>> event_table(xr.Dataset(columns))
-    [('death', 4, 0, -1)]
+    >>> from daskstem import view
+    >>> tracks = xr.Dataset({
+    ...     "n_positions": (("track", "frame"), [[4, 6, 9]]),
+    ...     "area": (("track", "frame"), [[16.0, 24.0, 36.0]]),
+    ... })
+    >>> view.growth_curves(tracks).get_ylabel()
+    'area (nm²)'
     """
-    kind = tracks[names.event_kind.name]
-    flags = np.asarray(kind.attrs["flag_values"]).tolist()
-    words = dict(zip(flags, str(kind.attrs["flag_meanings"]).split(), strict=True))
-    columns = (
-        tracks[spec.name].values.tolist()
-        for spec in (names.event_frame, names.event_track, names.other_track)
-    )
-    return [(words[k], *rest) for k, *rest in zip(kind.values.tolist(), *columns, strict=True)]
+    spec = _curve(tracks, of)
+    ax = axes_or_new(ax)
+    along, words = frame_axis(tracks)
+    seen = tracks[names.track_n_positions.name].transpose(TRACK, FRAME).values > 0
+    values = tracks[spec.name].transpose(TRACK, FRAME).values
+    for number in longest_seen(seen, only):
+        curve = np.where(seen[number], values[number], np.nan)
+        alone = np.isfinite(curve).sum() == 1
+        ax.plot(
+            along, curve, linewidth=1.0, marker="o" if alone else None, markersize=2.5,
+            color=None if colors is None else colors[number] / 255, label=str(number),
+        )  # fmt: skip
+    ax.set_xlabel(words)
+    units = {"1": "", "nm^2": " (nm²)", "deg": " (°)"}.get(spec.units, f" ({spec.units})")
+    ax.set_ylabel(spec.name.replace("_", " ").replace("n positions", "positions") + units)
+    ax.set_title(title, fontsize=9)
+    return plain(ax)
+
+
+def drift_curve(tracks: xr.Dataset, *, ax: Axes | None = None, title: str = "") -> Axes:
+    """Draw the drift of the scan since the first frame.
+
+    Parameters
+    ----------
+    tracks
+        ``drift_y`` and ``drift_x`` (frame), as ``tracks`` makes them.
+    ax
+        Where to draw; a new figure if None.
+    title
+        Text above the curves.
+
+    Returns
+    -------
+    The matplotlib Axes.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from daskstem import view
+    >>> drift = {"drift_y": ("frame", [0.0, 0.4]), "drift_x": ("frame", [0.0, -0.1])}
+    >>> [line.get_label() for line in view.drift_curve(xr.Dataset(drift)).lines]
+    ['rows', 'columns']
+    """
+    ax = axes_or_new(ax)
+    along, words = frame_axis(tracks)
+    for spec, name, color in zip(
+        names.drift[:2], ("rows", "columns"), ("#332288", "#CC6677"), strict=True
+    ):
+        ax.plot(along, tracks[spec.name].values, color=color, linewidth=1.2, label=name)
+    ax.set(xlabel=words, ylabel="drift (positions)")
+    ax.legend(fontsize=7, frameon=False)
+    ax.set_title(title, fontsize=9)
+    return plain(ax)
 
 
 def frame_axis(ds: xr.Dataset) -> tuple[np.ndarray, str]:
@@ -289,42 +277,12 @@ def _curve(tracks: xr.Dataset, of: str | None) -> Variable:
     return known[of]
 
 
-def _chosen(seen: np.ndarray, only: Sequence[int] | None) -> list[int]:
+def longest_seen(seen: np.ndarray, only: Sequence[int] | None) -> list[int]:
+    """Return the tracks to draw: those asked for, else the ones seen in the most frames."""
     if only is not None:
         return list(only)
     longest = np.argsort(-seen.sum(axis=1), kind="stable")[:MOST_LINES]
     return np.sort(longest).tolist()
-
-
-def _runs(seen: np.ndarray) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Return first and last frames of what is seen in one go, and of the gaps between."""
-    frames = np.flatnonzero(seen)
-    if not frames.size:
-        return [], []
-    breaks = np.flatnonzero(np.diff(frames) > 1)
-    starts = [frames[0], *frames[breaks + 1]]
-    stops = [*frames[breaks], frames[-1]]
-    gaps = list(zip(stops[:-1], starts[1:], strict=True))
-    return list(zip(starts, stops, strict=True)), gaps
-
-
-def _draw_events(axes: Axes, tracks: xr.Dataset, place: dict[int, int]) -> None:
-    table = event_table(tracks)
-    for kind, (marker, fill) in _EVENT_MARKS.items():
-        # the first frame has every track begin: nothing was born there
-        at = [(f, place[t]) for k, f, t, _ in table if k == kind and f > 0 and t in place]
-        if at:
-            axes.plot(
-                *zip(*at, strict=True), linestyle="none", marker=marker, markersize=3.5,
-                markerfacecolor=fill, markeredgecolor="#16161a", markeredgewidth=0.7, zorder=3,
-                label=kind,
-            )  # fmt: skip
-    for kind, frame, track, other in table:
-        if kind in ("split", "merge") and track in place and other in place:
-            axes.plot([frame] * 2, [place[track], place[other]], color="0.35", linewidth=0.6)
-    if axes.get_legend_handles_labels()[1]:
-        corner = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0}
-        axes.legend(fontsize=7, ncols=4, frameon=False, **corner)
 
 
 def _is_dark(color: np.ndarray) -> bool:

@@ -85,12 +85,17 @@ def field_text(grid: PixelGrid, *, pixel_name: str) -> str:
 def frame_title(number: int, coordinates: "xr.Dataset") -> str:
     """Name a frame by its number and by what the series is counted in."""
     parts = [
-        f"{name} {coordinates[name].values.item():.4g} "
-        f"{coordinates[name].attrs.get('units', units)}"
-        for name, units in FRAME_COORDS.items()
-        if name in coordinates.coords
+        in_frame_units(coordinates, name) for name in FRAME_COORDS if name in coordinates.coords
     ]
     return f"Frame {number}" + "".join(f", {part}" for part in parts)
+
+
+def in_frame_units(one: "xr.Dataset | xr.DataArray", name: str) -> str:
+    """Write one of a frame's coordinates, such as its time, with its unit."""
+    coordinate = one.coords[name]
+    units = coordinate.attrs.get("units", FRAME_COORDS[name])
+    units = "°" if units == "deg" else f" {units}"
+    return f"{name} {coordinate.values.item():.4g}{units}"
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:
@@ -118,24 +123,24 @@ def in_order_made(groups: Mapping[str, Mapping[Any, Any]]) -> dict[str, Mapping[
     return {name: groups[name] for name in sorted(groups, key=place)}
 
 
-def recipe_text(groups: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the recipe (TOML) that would make these groups again.
+def recipe_text(steps: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the recipe (TOML) that runs these steps again.
 
     Parameters
     ----------
-    groups
-        Attributes of the groups, by name, in the order they were made.
+    steps
+        Parameters of the steps, by name, in order.
     """
-    tables = []
-    for name, attrs in groups.items():
-        lines = [f"[{attrs.get('step', name)}]"]
-        # TOML has no word for "absent": a parameter that is None is left to its default.
-        lines += [
-            f"{key} = {toml_value(value)}"
-            for key, value in as_mapping(attrs.get("parameters")).items()
-            if value is not None
-        ]
-        tables.append("\n".join(lines))
+    # TOML has no word for "absent": a parameter that is None is left to its default.
+    tables = [
+        "\n".join(
+            [
+                f"[{name}]",
+                *(f"{k} = {toml_value(v)}" for k, v in parameters.items() if v is not None),
+            ]
+        )
+        for name, parameters in steps.items()
+    ]
     return "\n\n".join(tables)
 
 

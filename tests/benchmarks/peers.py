@@ -17,6 +17,7 @@ from typing import Final
 WANTED: Final = {
     "libertem": ("libertem",),
     "hyperspy": ("pyxem", "hyperspy", "zarr<3"),
+    "py4dstem": ("py4DSTEM",),
 }
 """Environments, and what is installed into each."""
 VARIABLE: Final = "DASKSTEM_PEERS"

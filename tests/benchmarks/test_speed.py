@@ -1,28 +1,20 @@
 """The benchmark of speed, small: every part of it runs and prints its ratios."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.benchmarks.peers import VARIABLE, folder_of_peers, python_of
+from tests.benchmarks.running import printed_by
 from tests.benchmarks.speed import LARGE_PARTS, PARTS
 
-SCRIPT = Path(__file__).parent / "speed.py"
 NEED_PEERS = ("cold", "warm")
 
 
 def measured(part, folder, *more):
     rows = folder / "rows.json"
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--sizes", "small", "--only", part, "--repeats", "1",
-         "--work", str(folder), "--json", str(rows), *more],
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    print(done.stdout)
-    assert done.returncode == 0, done.stderr
+    printed_by("speed", "--sizes", "small", "--only", part, "--repeats", 1, "--work", folder,
+               "--json", rows, *more)  # fmt: skip
     return json.loads(rows.read_text())
 
 

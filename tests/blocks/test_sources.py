@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from daskstem.blocks.halo import map_with_halo
-from daskstem.blocks.sources import map_patterns, measure_patterns, source_of
+from daskstem.blocks.pieces import source_of
+from daskstem.blocks.sources import map_patterns, measure_patterns
 from tests.stored import stored
 
 SHAPE = (2, 5, 7, 4, 6)

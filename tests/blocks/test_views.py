@@ -4,12 +4,12 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from daskstem.blocks.sources import source_of
+from daskstem.blocks.pieces import source_of
 from daskstem.blocks.views import bin_patterns, crop_patterns
 from tests.stored import stored
 
 PATTERNS = np.random.default_rng(0).integers(0, 99, (2, 7, 9, 6, 8))
-BOUNDS = [(0, 2), (1, 6), (3, 9), (0, 6), (2, 7)]
+BOX = (slice(0, 2), slice(1, 6), slice(3, 9), slice(0, 6), slice(2, 7))
 
 
 def boxes(patterns, factors):
@@ -37,22 +37,22 @@ def test_binning_gives_the_same_from_a_store_and_from_dask(chunks, factors):
 
 def test_a_crop_reads_only_what_is_left():
     lazy, source = stored(PATTERNS, (1, 3, 4, 6, 8))
-    view = crop_patterns(lazy, BOUNDS, name="crop")
-    expected = PATTERNS[tuple(slice(*b) for b in BOUNDS)]
+    view = crop_patterns(lazy, BOX, name="crop")
+    expected = PATTERNS[BOX]
     np.testing.assert_array_equal(view, expected)
     for region in source.regions:
-        for part, (low, high) in zip(region, BOUNDS, strict=True):
-            assert low <= part.start <= part.stop <= high
+        for part, box in zip(region, BOX, strict=True):
+            assert box.start <= part.start <= part.stop <= box.stop
 
 
 def test_a_crop_of_a_binned_crop_reads_regions_of_the_store():
     lazy, source = stored(PATTERNS, (1, 3, 4, 6, 8))
     factors = (1, 2, 2, 2, 1)
-    view = crop_patterns(lazy, BOUNDS, name="crop")
+    view = crop_patterns(lazy, BOX, name="crop")
     function = partial(boxes, factors=factors)
     view = bin_patterns(function, view, factors, dtype=PATTERNS.dtype, name="bin")
-    view = crop_patterns(view, [(1, 2), (0, 2), (1, 3), (0, 3), (0, 5)], name="crop")
-    expected = boxes(PATTERNS[tuple(slice(*b) for b in BOUNDS)], factors)[1:, :, 1:]
+    view = view[1:, :2, 1:3, :3, :5]
+    expected = boxes(PATTERNS[BOX], factors)[1:, :, 1:]
     found = source_of(view).read(tuple(slice(0, n) for n in view.shape))
     np.testing.assert_array_equal(found, expected)
     assert source.regions[-1][:3] == (slice(1, 2), slice(1, 5), slice(5, 9))

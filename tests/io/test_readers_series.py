@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daskstem.io.readers import natural_order, open_series_of_sources
+from daskstem.io.readers import open_series_of_sources
 from daskstem.schema.errors import InputError
+from daskstem.schema.ordering import natural_order
 
 FRAMES = np.random.default_rng(2).integers(0, 99, (4, 3, 2, 5, 4)).astype(np.uint8)
 

@@ -15,10 +15,10 @@ NUMBERS = itertools.count()
 
 
 def created(folder, shape=(2, 9, 10, 3), *, dtype="u2", chunk=2, shard=4):
-    """Return an empty array laid out as the store does."""
+    """Return an empty array laid out as the store does; without shards where ``shard`` is 0."""
     spec = ArraySpec(
         DIMS, shape, np.dtype(dtype), chunks=(1, chunk, chunk, shape[3]),
-        shards=(1, shard, shard, shape[3]),
+        shards=(1, shard, shard, shape[3]) if shard else None,
     )  # fmt: skip
     return spec.create(zarr.create_group(folder / f"{next(NUMBERS)}.zarr"), "x")
 
@@ -36,9 +36,10 @@ def whole(array):
 
 def shard_regions(array):
     """Return the regions of all shards, cut off at the array's end."""
-    counts = [-(-n // s) for n, s in zip(array.shape, array.shards, strict=True)]
+    files = array.shards or array.chunks
+    counts = [-(-n // s) for n, s in zip(array.shape, files, strict=True)]
     for index in np.ndindex(*counts):
-        box = zip(index, array.shards, array.shape, strict=True)
+        box = zip(index, files, array.shape, strict=True)
         yield tuple(slice(i * s, min((i + 1) * s, n)) for i, s, n in box)
 
 
@@ -48,7 +49,7 @@ def spans(size):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), shape=st.tuples(*(st.integers(1, 9) for _ in range(4))),
-       chunk=st.sampled_from([1, 2, 3]), times=st.sampled_from([1, 2, 3]),
+       chunk=st.sampled_from([1, 2, 3]), times=st.sampled_from([0, 1, 2, 3]),
        dtype=st.sampled_from(["u1", "u2", "i4", "f4", "f8", "?"]))  # fmt: skip
 def test_any_region_is_what_zarr_reads(tmp_path_factory, data, shape, chunk, times, dtype):
     folder = tmp_path_factory.mktemp("any")
@@ -69,8 +70,9 @@ def test_any_region_is_what_zarr_reads(tmp_path_factory, data, shape, chunk, tim
 @pytest.mark.parametrize("pipeline", ["zarr.core.codec_pipeline.BatchedCodecPipeline",
                                       "zarrs.ZarrsCodecPipeline"])  # fmt: skip
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i4", "f4", "f8"])
-def test_what_is_written_is_plain_zarr(tmp_path, pipeline, dtype):
-    array = created(tmp_path, dtype=dtype)
+@pytest.mark.parametrize("shard", [4, 0])
+def test_what_is_written_is_plain_zarr(tmp_path, pipeline, dtype, shard):
+    array = created(tmp_path, dtype=dtype, shard=shard)
     values = np.random.default_rng(0).poisson(3, array.shape).astype(dtype)
     values[0, :5] = 0
     assert all(shards_of(array).write(r, values[r]) for r in shard_regions(array))
@@ -99,9 +101,11 @@ def test_chunks_lie_in_the_file_as_zarr_packs_them(tmp_path):
 
 
 @settings(max_examples=40, deadline=None)
-@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_no_flipped_bit_goes_unseen(tmp_path_factory, place, bit):
-    array = created(tmp_path_factory.mktemp("rot"), (1, 4, 4, 3))
+@given(
+    place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), shard=st.sampled_from([4, 0])
+)
+def test_no_flipped_bit_goes_unseen(tmp_path_factory, place, bit, shard):
+    array = created(tmp_path_factory.mktemp("rot"), (1, 4, 4, 3), shard=shard)
     filled(array)
     shards = shards_of(array)
     path = shards.folder / "c/0/0/0/0"
@@ -121,6 +125,17 @@ def test_a_file_cut_short_is_damaged(tmp_path, length):
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(DamagedShardError, match="checksum of its index"):
         shards_of(array).read(whole(array))
+
+
+@pytest.mark.parametrize("length", [0, 3, 20])
+def test_a_chunk_cut_short_is_damaged(tmp_path, length):
+    array = created(tmp_path, (1, 4, 4, 3), shard=0)
+    filled(array)
+    path = shards_of(array).folder / "c/0/1/0/0"
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(DamagedShardError, match="checksum") as caught:
+        shards_of(array).read(whole(array))
+    assert caught.value.key == "c/0/1/0/0"
 
 
 def test_a_lost_file_is_missing_and_a_folder_in_its_place_damaged(tmp_path):

@@ -144,3 +144,24 @@ def test_a_store_of_the_first_version_is_opened(tmp_path):
     del content["attributes"]["daskstem_version"]
     document.write_text(json.dumps(content))
     assert "raw" in daskstem.open_series(store).children
+
+
+def test_an_opened_series_reads_in_order(tmp_path):
+    store = stores.converted(tmp_path, (2, 16, 16, 16, 16))
+    daskstem.run_recipe("default", store, quiet=True)
+    tree = daskstem.open_series(store)
+    made = ["summary", "virtual", "prefilter", "similarity", "background", "hierarchy"]
+    assert list(tree.children) == ["raw", *made, "segments", "clusters"]
+    assert list(tree["raw"].sizes) == ["frame", "scan_y", "scan_x", "q_y", "q_x"]
+    table = list(tree["clusters"].to_dataset().coords)
+    assert table[0] == "frame"
+    assert table.index("centroid_y") + 1 == table.index("centroid_x")
+    for child in tree.children.values():
+        assert "finished_frames" not in child.attrs
+        for name, array in child.variables.items():
+            assert {"units", "long_name"} & set(array.attrs), (child.name, name)
+            assert not str(name).startswith("_")
+    assert "place on the detector" in tree["raw/q_y"].attrs["long_name"]
+    # what is shown is all there is: plain xarray finds the same
+    plain = xr.open_zarr(store, group="clusters")
+    assert set(plain.variables) == set(tree["clusters"].variables)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import zarr
 
-from daskstem.blocks.sources import source_of
+from daskstem.blocks.pieces import source_of
 from daskstem.io.layout import ArraySpec, writable
 from daskstem.io.stored import StoredArray, missing_chunks
 from daskstem.schema.errors import InputError

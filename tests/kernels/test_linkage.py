@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daskstem.kernels import linkage
-from daskstem.kernels.growing import joined_pairs
+from daskstem.kernels.pairs import neighbor_pairs
 from daskstem.kernels.similarity import NEIGHBORS
 from tests import scenes
 
@@ -17,7 +17,7 @@ def pairs_of(scan, seed, levels=None, share=0.0):
     """Similarity and mask of a small scan, and its neighboring pairs."""
     similarity = scenes.smooth_similarity(scan, seed, levels=levels)
     mask = np.random.default_rng(seed).random(scan) >= share
-    return mask, linkage.neighbor_pairs(similarity, mask, NEIGHBORS)
+    return mask, neighbor_pairs(similarity, mask, NEIGHBORS)
 
 
 def plain_merges(first, second, similar):
@@ -99,12 +99,17 @@ def test_stopping_early_leaves_out_the_lower_merges_only(seed, levels, least):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
-def test_pairs_are_those_that_growing_joins(share):
+def test_pairs_are_all_neighbors_inside_the_mask(share):
     similarity = scenes.smooth_similarity((6, 7), 1)
     mask = np.random.default_rng(0).random((6, 7)) >= share
-    first, second, similar = linkage.neighbor_pairs(similarity, mask, NEIGHBORS)
-    every = set(zip(*(a.tolist() for a in joined_pairs(similarity, mask, -1.0, NEIGHBORS)),
-                    strict=True))  # fmt: skip
+    first, second, similar = neighbor_pairs(similarity, mask, NEIGHBORS)
+    inside = np.argwhere(mask)
+    apart = np.abs(inside[:, np.newaxis] - inside).max(axis=2)
+    every = {
+        tuple(np.ravel_multi_index(inside[[a, b]].T, mask.shape).tolist())
+        for a, b in np.argwhere(apart == 1)
+        if a < b
+    }
     assert set(zip(first.tolist(), second.tolist(), strict=True)) == every
     for a, b, s in zip(first, second, similar, strict=True):
         step = np.array(np.unravel_index(b, (6, 7))) - np.unravel_index(a, (6, 7))
@@ -122,7 +127,7 @@ def test_a_noisy_bridge_does_not_join_two_domains():
                     similarity[y, x, number] = 0.9 if (x < 4) == (x + dx < 4) else 0.1
     similarity[2, 3, 4] = similarity[2, 4, 3] = 1.0
     mask = np.ones((6, 8), bool)
-    pairs = linkage.neighbor_pairs(similarity, mask, NEIGHBORS)
+    pairs = neighbor_pairs(similarity, mask, NEIGHBORS)
     joined = linkage.mean_merges(*pairs, mask.size, LOWEST)
     # the two ends of the bridge join first, but one of them then leaves its own half
     assert (joined >= 0.5).sum() == mask.size - 2

@@ -12,7 +12,7 @@ import pytest
 import daskstem
 from daskstem.run import track_content
 from daskstem.run.execute import plan_recipe, run_step
-from daskstem.run.report import gather
+from daskstem.run.report_content import gather
 from daskstem.schema.errors import InputError
 from daskstem.view.tracks import track_labels
 from tests import scenes, stores

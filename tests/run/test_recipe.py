@@ -1,6 +1,7 @@
 import pytest
 
-from daskstem.run.recipe import read_recipe, recipe_for_step, recipe_names
+from daskstem.run.bundled import recipe_names
+from daskstem.run.recipe import read_recipe, recipe_for_step
 from daskstem.schema.errors import InputError
 from tests import stores
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import daskstem
-from daskstem.blocks.sources import source_of
+from daskstem.blocks.pieces import source_of
 from daskstem.schema.errors import InputError
 from daskstem.testing import simulated_series, truth_of
 from tests.stored import stored

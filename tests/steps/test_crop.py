@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 import daskstem
-from daskstem.blocks.sources import source_of
+from daskstem.blocks.pieces import source_of
 from daskstem.schema.calibration import axes_of
 from daskstem.schema.errors import InputError
 from tests.stored import stored

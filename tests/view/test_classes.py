@@ -9,8 +9,10 @@ from daskstem.view.classes import (
     class_montage,
     class_notes,
     class_words,
-    convergence_figure,
+    inertia_curve,
+    silhouette_curve,
 )
+from daskstem.view.figures import convergence_figure
 from daskstem.view.palette import BACKGROUND, class_colors
 
 
@@ -51,19 +53,22 @@ def test_the_map_shows_the_colors_of_the_classes():
 
 @pytest.mark.parametrize("k", [2, 6, 7, 30])
 def test_the_montage_frames_patterns_in_the_colors_of_the_map(k):
-    figure = class_montage(classes(k, tried=(k,)))
-    assert len(figure.axes) == min(k, 12)
+    ax = class_montage(classes(k, tried=(k,)))
+    assert len(ax.child_axes) == min(k, 12)
     colors = class_colors(np.arange(k)) / 255
-    for number, axes in enumerate(figure.axes):
+    for number, axes in enumerate(ax.child_axes):
         assert axes.get_title() == f"class {number}: {1000 * (k - number):,} positions"
         np.testing.assert_allclose(axes.spines["left"].get_edgecolor()[:3], colors[number])
 
 
 def test_the_curves_are_the_inertias_and_the_silhouettes():
-    left, right = convergence_figure(classes()).axes
-    assert [len(line.get_xdata()) for line in left.get_lines()] == [5, 4, 4]
-    np.testing.assert_allclose(left.get_lines()[1].get_ydata(), [1, 5 / 9, 4 / 9, 3 / 9])
-    np.testing.assert_allclose(right.get_lines()[0].get_ydata(), [0.1, 0.15, 0.2])
+    inertias = inertia_curve(classes()).get_lines()
+    assert [len(line.get_xdata()) for line in inertias] == [5, 4, 4]
+    np.testing.assert_allclose(inertias[1].get_ydata(), [1, 5 / 9, 4 / 9, 3 / 9])
+    (silhouettes,) = silhouette_curve(classes()).get_lines()
+    np.testing.assert_array_equal(silhouettes.get_xdata(), [2, 3, 4])
+    np.testing.assert_allclose(silhouettes.get_ydata(), [0.1, 0.15, 0.2])
+    assert len(convergence_figure(classes()).axes) == 2
     assert len(convergence_figure(classes(tried=(3,))).axes) == 1
 
 

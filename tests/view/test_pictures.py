@@ -7,14 +7,14 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from daskstem.schema.calibration import Axis
-from daskstem.schema.dims import CLUSTER, Q_X, Q_Y, SCAN_X, SCAN_Y
+from daskstem.schema.dims import Q_X, Q_Y, SCAN_X, SCAN_Y
 from daskstem.schema.errors import InputError
-from daskstem.view import pictures
-from daskstem.view.content import SEED_PATTERN
+from daskstem.view import curves, pictures
 from daskstem.view.drawing import log_norm, size_bins
 from daskstem.view.figures import png
 from daskstem.view.palette import BACKGROUND, label_colors
@@ -123,25 +123,6 @@ def test_a_constant_pattern_is_drawn(value: float) -> None:
     assert png(figure_of(axes), dpi=40).startswith(b"\x89PNG")
 
 
-def test_the_montage_shows_mean_and_seed_of_each_cluster() -> None:
-    rng = np.random.default_rng(1)
-    dims = (CLUSTER, Q_Y, Q_X)
-    q = {d: Axis(0.05, -0.4, "1/angstrom").coordinate(d, 16) for d in (Q_Y, Q_X)}
-    clusters = xr.Dataset(
-        {
-            "pattern": (dims, rng.random((3, 16, 16))),
-            SEED_PATTERN: (dims, rng.poisson(1.0, (3, 16, 16))),
-            "label": (CLUSTER, [4, 0, 2]),
-            "n_positions": (CLUSTER, [1200, 30, 1]),
-        },
-        coords=q,
-    )
-    figure = pictures.montage(clusters)
-    assert len(figure.axes) == 6
-    assert figure.axes[0].get_title() == "#4: mean of 1,200"
-    assert texts(figure.axes[0]) == ["0.2 Å⁻¹"]
-
-
 @given(sizes=st.lists(st.integers(1, 300_000), min_size=1, max_size=30))
 @settings(max_examples=60, deadline=None)
 def test_every_cluster_falls_into_one_bin(sizes: list[int]) -> None:
@@ -151,7 +132,7 @@ def test_every_cluster_falls_into_one_bin(sizes: list[int]) -> None:
 
 
 def test_the_histogram_of_no_clusters_is_empty() -> None:
-    axes = pictures.size_histogram(np.empty(0, int), position_area_nm2=4.0)
+    axes = curves.size_histogram(np.empty(0, int), position_area_nm2=4.0)
     assert png(figure_of(axes), dpi=40).startswith(b"\x89PNG")
 
 
@@ -166,17 +147,23 @@ def test_lengths_are_written_in_the_readers_units() -> None:
     assert length_text(20, "mrad") == "20 mrad"
 
 
-def test_drawing_leaves_no_global_state() -> None:
+def test_what_is_drawn_into_given_axes_leaves_no_global_state() -> None:
     code = (
         "import sys, numpy as np; from daskstem.view import pictures; "
-        "import xarray as xr; "
-        "pictures.scan_map(xr.DataArray(np.ones((3, 3)), dims=('scan_y', 'scan_x'))); "
+        "import xarray as xr; from matplotlib.figure import Figure; "
+        "array = xr.DataArray(np.ones((3, 3)), dims=('scan_y', 'scan_x')); "
+        "pictures.scan_map(array, ax=Figure().add_subplot()); "
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_new_figure_is_one_that_pyplot_shows() -> None:
+    axes = pictures.scan_map(scan(np.ones((3, 3))))
+    assert pyplot.figure(axes.get_figure(root=True).number) is axes.get_figure(root=True)
+
+
 def test_a_given_axes_is_drawn_into() -> None:
     axes = Figure().add_subplot()
-    assert pictures.label_map(scan(np.array([[0, 1], [-1, 1]])), axes=axes, title="t") is axes
+    assert pictures.label_map(scan(np.array([[0, 1], [-1, 1]])), ax=axes, title="t") is axes
     assert axes.get_title() == "t"

@@ -11,7 +11,17 @@ import xarray as xr
 from daskstem.schema import variables
 from daskstem.schema.calibration import Axis
 from daskstem.schema.dims import CLUSTER, FRAME, Q_X, Q_Y, SCAN, SCAN_X, SCAN_Y
-from daskstem.view.content import SEED_PATTERN, FrameContent, ReportContent
+from daskstem.view.content import (
+    AT_BORDER,
+    BELOW_THRESHOLD,
+    HOMOGENEITY,
+    SEED_PATTERN,
+    SMALL_PATTERN,
+    Example,
+    FrameContent,
+    ReportContent,
+    StepContent,
+)
 from daskstem.view.figures import threshold_figure
 from daskstem.view.report import page
 from daskstem.view.wording import bytes_text, percent, recipe_text
@@ -29,6 +39,7 @@ class Reader(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.sources: list[str] = []
+        self.alternatives: list[str] = []
         self.open: list[str] = []
         self.text = ""
         self.feed(text)
@@ -36,6 +47,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.sources += [v or "" for k, v in attrs if k in ("src", "href")]
+        self.alternatives += [v or "" for k, v in attrs if k == "alt"]
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -74,6 +86,27 @@ def report_content(
     coords = {d: Axis(2.0, units="nm").coordinate(d, 24) for d in (SCAN_Y, SCAN_X)}
     coords |= {d: Axis().coordinate(d, 16) for d in (Q_Y, Q_X)}
     step = {"step": "grow", "parameters": {"threshold": 0.9, "min_size": None}, "time": "2026"}
+    steps = tuple(
+        StepContent(name, group, f"What {name} makes.", parameters, parameters, "2026")
+        for name, group, parameters in (
+            ("similarity", "similarity", {}),
+            ("background", "background", {"method": "signal"}),
+            ("hierarchy", "hierarchy", {"linkage": "single", "min_size": 4}),
+            ("grow", "segments", {"threshold": 0.9, "linkage": "single"}),
+            ("average", "clusters", {"of": "raw"}),
+        )
+    )
+    table = xr.Dataset(
+        {
+            "frame": (CLUSTER, np.repeat(np.arange(frames), 4)),
+            "label": (CLUSTER, np.tile(np.arange(4), frames)),
+            "n_positions": (CLUSTER, np.full(4 * frames, 144)),
+            AT_BORDER: (CLUSTER, np.ones(4 * frames)),
+            HOMOGENEITY: (CLUSTER, np.full(4 * frames, 0.99)),
+            BELOW_THRESHOLD: (CLUSTER, np.zeros(4 * frames)),
+        }
+    )
+    small = np.random.default_rng(1).random((4 * frames, 8, 8), dtype=np.float32)
     per_frame = xr.Dataset(
         {
             "n_clusters": (FRAME, np.full(frames, 4.0)),
@@ -94,17 +127,26 @@ def report_content(
         "unfinished": (),
         "cluster_bytes": 4 * frames * 16 * 16 * 4,
         "n_positions": np.full(4 * frames, 144),
+        "steps": steps,
+        "table": table,
+        "largest": table.assign({SMALL_PATTERN: ((CLUSTER, Q_Y, Q_X), small)}),
+        "example": Example(next(iter(range(frames) if shown is None else shown), 0)),
+        "versions": {"numpy": "2.2"},
     }
     return ReportContent(**{**content, **changes})
 
 
-def test_is_one_page_that_needs_no_network_and_no_script() -> None:
+def test_is_one_page_that_needs_no_network() -> None:
     text = page(report_content())
     read = Reader(text)
     assert not read.open
-    assert "script" not in read.tags
+    # one script, in the page itself: it sorts the table, which is whole without it
+    assert read.tags.count("script") == 1
     assert "link" not in read.tags
-    assert len(read.sources) == 7
+    # three that matter; similarity, mask, clusters, patterns, sizes; one for each cluster
+    assert len(read.sources) == 3 + 5 + 4
+    assert len(read.alternatives) == len(read.sources)
+    assert all(len(words) > 8 for words in read.alternatives)
     assert all(source.startswith("data:image/png;base64,") for source in read.sources)
     assert "http" not in text
     assert "@import" not in text
@@ -116,7 +158,7 @@ def test_the_threshold_is_said_and_marked_on_the_curves() -> None:
         {"cluster_count": ("threshold", [1, 4, 0]), "cover": ("threshold", [1.0, 0.8, 0.0])},
         coords={"threshold": [0.5, 0.9, 1.0]},
     )
-    figure = threshold_figure(curves, used=0.9, suggested=np.nan)
+    figure = threshold_figure(curves, used=0.9)
     for axes in figure.axes:
         marks = {line.get_label(): line for line in axes.lines if line.get_label()[0] != "_"}
         assert list(marks) == ["used: 0.900"]
@@ -126,7 +168,7 @@ def test_the_threshold_is_said_and_marked_on_the_curves() -> None:
     numbers = content.per_frame.assign(used_threshold=(FRAME, [0.9]))
     text = Reader(page(replace(content, frames=(shown,), per_frame=numbers)))
     assert "Threshold of similarity: 0.900." in text.text
-    assert len(text.sources) == 8
+    assert len(text.sources) == 3 + 6 + 4
 
 
 def test_the_numbers_are_those_of_the_content() -> None:
@@ -143,7 +185,7 @@ def test_everything_from_the_data_is_escaped() -> None:
     content = report_content(store=f"a/{EVIL}.zarr", groups={EVIL: attrs}, unfinished=(EVIL,))
     content = ReportContent(**{**vars(content), "raw": content.raw.assign_attrs(series_type=EVIL)})
     text = page(content)
-    assert "<script" not in text
+    assert text.count("<script") == 1
     assert EVIL in Reader(text).text
 
 
@@ -157,6 +199,9 @@ def test_missing_groups_are_named_with_their_step() -> None:
             "per_frame": xr.Dataset(coords={FRAME: [0]}),
             "cluster_bytes": None,
             "n_positions": np.empty(0, int),
+            "table": xr.Dataset(),
+            "largest": xr.Dataset(),
+            "steps": (),
         }
     )
     text = Reader(page(content)).text
@@ -176,7 +221,7 @@ def test_truth_is_shown_beside_the_clusters() -> None:
     frames = (frame_content(0, names=names),)
     text = page(ReportContent(**{**vars(content), "per_frame": per_frame, "frames": frames}))
     read = Reader(text).text
-    assert text.index("Clusters.</b>") < text.index("Truth.</b>") < text.index("Outlines.</b>")
+    assert "The known grains under the outlines of the clusters found" in read
     assert read.count("0.8751") == 2
 
 
@@ -201,11 +246,11 @@ def test_a_page_of_twelve_noisy_frames_is_under_ten_megabytes() -> None:
 
 
 def test_the_recipe_reads_back_as_toml() -> None:
-    groups: dict[str, dict[str, Any]] = {
-        "similarity": {"step": "similarity", "parameters": {"center": [1.5, 2.0], "blur": None}},
-        "segments": {"step": "grow", "parameters": '{"threshold": 0.9, "text": "a\\"b\\\\c"}'},
+    steps: dict[str, dict[str, Any]] = {
+        "similarity": {"center": [1.5, 2.0], "blur": None},
+        "grow": {"threshold": 0.9, "text": 'a"b\\c'},
     }
-    assert tomllib.loads(recipe_text(groups)) == {
+    assert tomllib.loads(recipe_text(steps)) == {
         "similarity": {"center": [1.5, 2.0]},
         "grow": {"threshold": 0.9, "text": 'a"b\\c'},
     }
@@ -220,3 +265,40 @@ def test_a_share_is_never_rounded_to_nothing_or_all(part: int, whole: int, text:
 
 def test_bytes_are_counted_in_powers_of_1000() -> None:
     assert [bytes_text(n) for n in (999, 1000, 999_999)] == ["999 bytes", "1 kB", "1 MB"]
+
+
+def test_the_recipe_holds_the_views_too() -> None:
+    crop = StepContent("crop", "", "A part.", {"scan_y": [4, 20]}, {"scan_y": [4, 20]}, "")
+    content = report_content()
+    text = Reader(page(replace(content, steps=(crop, *content.steps)))).text
+    assert "[crop]\nscan_y = [4, 20]" in text
+    assert text.index("Crop") < text.index("Background")
+
+
+def test_three_pictures_come_before_everything_else() -> None:
+    text = page(report_content())
+    first = [text.index(f"<b>{title}.</b>") for title in ("The scan", "What was found")]
+    assert first == sorted(first)
+    assert first[-1] < text.index("<b>What it gives.</b>") < text.index("<h2>Warnings</h2>")
+
+
+def test_the_table_sorts_by_the_numbers_it_shows() -> None:
+    text = page(report_content(frames=2))
+    table = text[text.index("table of clusters") : text.index("The series")]
+    assert table.count("<img") == 8
+    assert 'data-v="144">144' in table
+    assert 'data-v="0.99">0.990' in table
+    assert 'alt="pattern of cluster 3 of frame 1"' in table
+
+
+def test_of_many_clusters_the_page_says_which_are_shown() -> None:
+    content = report_content(frames=2)
+    few = content.largest.isel({CLUSTER: slice(0, 5)})
+    text = Reader(page(replace(content, largest=few))).text
+    assert "The 5 largest of 8" in text
+
+
+def test_what_was_chosen_stands_beside_its_step() -> None:
+    text = Reader(page(report_content())).text
+    assert "What grow makes." in text
+    assert 'Chosen: threshold = 0.9, linkage = "single".' in text

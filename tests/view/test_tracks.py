@@ -9,11 +9,10 @@ from matplotlib.colors import to_rgb
 import daskstem
 from daskstem.schema.errors import InputError
 from daskstem.view import palette
+from daskstem.view.events import event_table, lineage
 from daskstem.view.tracks import (
     MOST_LINES,
-    event_table,
     growth_curves,
-    lineage,
     track_colors,
     track_labels,
     track_map,
@@ -87,7 +86,7 @@ def test_a_map_bears_the_numbers_of_its_tracks(followed):
 
 
 def test_a_map_of_several_frames_is_refused(followed):
-    with pytest.raises(InputError, match="select one frame first"):
+    with pytest.raises(InputError, match="select one frame or cluster first"):
         track_map(followed[2])
 
 

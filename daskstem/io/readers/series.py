@@ -1,8 +1,7 @@
 """Several sources as one: a series, frame after frame."""
 
 import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -14,6 +13,7 @@ from daskstem.io.readers.source import FileSource, FrameCoords, Shape5, region_s
 from daskstem.schema.calibration import Axis
 from daskstem.schema.dims import FRAME_COORDS, SCAN, Q
 from daskstem.schema.errors import InputError
+from daskstem.schema.ordering import natural_order
 from daskstem.schema.provenance import digest
 from daskstem.schema.source import Region
 
@@ -68,17 +68,6 @@ class SeriesSource:
         return out
 
 
-def natural_order(paths: Iterable[str | Path]) -> list[Path]:
-    """Sort paths as people count: ``frame_2`` before ``frame_10``.
-
-    Examples
-    --------
-    >>> [path.name for path in natural_order(["frame_10.npy", "frame_2.npy"])]
-    ['frame_2.npy', 'frame_10.npy']
-    """
-    return sorted(map(Path, paths), key=_counted)
-
-
 def expanded(paths: Sequence[str | Path]) -> list[Path]:
     """Return the files that paths and patterns such as ``frame_*.mib`` mean.
 
@@ -119,11 +108,6 @@ def stacked(
         _require_same(parts[0], part)
     n_frames = sum(part.shape[0] for part in parts)
     return SeriesSource(tuple(parts), _frame_coords(parts, n_frames, frame_dim, frame_values))
-
-
-def _counted(path: Path) -> list[tuple[bool, int, str]]:
-    pieces = re.findall(r"\d+|\D+", str(path))
-    return [(p.isdigit(), int(p), p) if p.isdigit() else (False, 0, p) for p in pieces]
 
 
 def _require_same(first: FileSource, other: FileSource) -> None:
