@@ -6,7 +6,7 @@ import pytest
 import daskstem
 from daskstem.io.store import open_root
 from daskstem.run.recipe import read_recipe
-from daskstem.run.stages import frame_dataset, histories, longest_recipe, remove_stale, stages
+from daskstem.run.stages import frame_dataset, furthest_recipe, histories, remove_stale, stages
 from tests import stores
 
 SHAPE = (2, 9, 10, 16, 18)
@@ -67,9 +67,9 @@ def test_products_of_what_is_gone_are_removed(series, tmp_path):
 
 
 def test_the_furthest_product_tells_the_recipe(series, tmp_path):
-    assert longest_recipe(open_root(series)) == []
+    assert furthest_recipe(open_root(series)) == []
     daskstem.run_recipe(stores.recipe(tmp_path), series, quiet=True, workers=1)
-    assert [entry["step"] for entry in longest_recipe(open_root(series))][-1] == "average"
+    assert [entry["step"] for entry in furthest_recipe(open_root(series))][-1] == "average"
 
 
 def test_a_step_sees_views_and_only_products_that_fit_them(series, tmp_path):

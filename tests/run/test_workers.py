@@ -88,3 +88,19 @@ def test_libraries_start_no_threads_beside_those_of_the_tasks(workers):
     with connected(resources(workers=workers), 2) as client:
         assert client.submit(threads_of_libraries).result() == ({1}, 1)
     assert threads_of_libraries() == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_machine_that_slept_has_its_workers_still(workers):
+    with connected(resources(workers=workers), 1) as client:
+        scheduler = client.cluster.scheduler
+
+        async def asleep():
+            for worker in scheduler.workers.values():
+                worker.last_seen -= 86400
+            if "worker-ttl" in scheduler.periodic_callbacks:
+                await scheduler.check_worker_ttl()
+
+        client.sync(asleep)
+        assert client.submit(int, "7").result(timeout=30) == 7
+        assert len(scheduler.workers) == workers
