@@ -137,6 +137,7 @@ def simulate(store: str, **given: Any) -> None:
         "daskstem convert scan_master.h5 scan.zarr",
         "daskstem convert 'frames/*.mib' series.zarr --frame-dim time --frame-values 0,13,26",
         "daskstem convert scan.raw scan.zarr --shape 256,256,192,192 --dtype uint16",
+        "daskstem convert scan.mib scan.zarr --scan-step 0.5 --q-step 0.021 --beam-energy 300",
     ],
 )
 @click.argument("sources", nargs=-1, required=True, shell_complete=source_files)
@@ -151,6 +152,18 @@ def simulate(store: str, **given: Any) -> None:
 @click.option("--reader", help="Reader to use, where the file's name does not tell.")
 @click.option("--frame-dim", help="What counts the frames: time, tilt, temperature, dose, depth.")
 @click.option("--frame-values", callback=floats, metavar="V,V,...", help="Its values.")
+@click.option("--scan-step", "scan_step_nm", callback=floats, metavar="NM",
+              help="Distance of two positions in nm; ROWS,COLUMNS if they differ.")  # fmt: skip
+@click.option("--q-step", callback=floats, metavar="Q", help="Size of a detector pixel.")
+@click.option(
+    "--q-units",
+    default="1/angstrom",
+    show_default=True,
+    type=click.Choice(["1/angstrom", "1/nm", "mrad"]),
+    help="Unit of --q-step.",
+)
+@click.option("--beam-energy", "beam_energy_kev", type=float, metavar="KEV",
+              help="Energy of the electrons in keV.")  # fmt: skip
 @resource_options
 def convert(sources: tuple[str, ...], store: str, **given: Any) -> None:
     """Convert microscope files into a store.

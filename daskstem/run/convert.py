@@ -32,7 +32,7 @@ from daskstem.run.stages import raw_patterns, same_history
 from daskstem.run.tasks import FrameJob, run_frames, write_block
 from daskstem.run.workers import connected, resources
 from daskstem.schema import variables
-from daskstem.schema.calibration import Axis
+from daskstem.schema.calibration import Axis, GivenCalibration
 from daskstem.schema.dims import FRAME, FRAME_COORDS, SCAN, SERIES, Q
 from daskstem.schema.errors import InputError
 from daskstem.schema.provenance import provenance
@@ -54,6 +54,10 @@ def convert(
     reader: str | None = None,
     frame_dim: str | None = None,
     frame_values: Sequence[float] | None = None,
+    scan_step_nm: float | tuple[float, float] | None = None,
+    q_step: float | tuple[float, float] | None = None,
+    q_units: str = "1/angstrom",
+    beam_energy_kev: float | None = None,
     workers: int | None = None,
     memory_limit: str | None = None,
     scheduler: str | None = None,
@@ -82,6 +86,13 @@ def convert(
     frame_dim, frame_values
         What counts the frames (``time``, ``tilt``, ``temperature``, ``dose``), and its
         value for each.
+    scan_step_nm
+        Distance of two positions, or of two rows and two columns, where the file does not say
+        or is mistaken.
+    q_step, q_units
+        Size of a detector pixel in 1/angstrom, 1/nm or mrad; the detector's middle becomes 0.
+    beam_energy_kev
+        Of the electrons; what exports compute the wavelength from.
     workers, memory_limit, scheduler
         As for ``run_recipe``.
     quiet
@@ -115,6 +126,7 @@ def convert(
         dtype=dtype,
         offset_bytes=offset_bytes,
         reader=reader,
+        calibration=GivenCalibration(scan_step_nm, q_step, q_units, beam_energy_kev),
         frame_dim=frame_dim,
         frame_values=frame_values,
     )

@@ -1,6 +1,7 @@
 """Calibrated axes: where a pixel lies, in which unit."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -88,6 +89,65 @@ def calibrated(dim: str, *, step: float, origin: float, units: str | None) -> Ax
     if not usable:
         return Axis()
     return Axis(float(step) * factor, float(origin) * factor, unit)
+
+
+@dataclass(frozen=True)
+class GivenCalibration:
+    """What a user says of the axes; it stands above what the file says.
+
+    Attributes
+    ----------
+    scan_step_nm
+        Distance of two positions: one number, or rows and columns.
+    q_step, q_units
+        Size of a detector pixel: one number, or rows and columns; 1/angstrom, 1/nm or mrad.
+    beam_energy_kev
+        Of the electrons.
+    """
+
+    scan_step_nm: float | tuple[float, ...] | None = None
+    q_step: float | tuple[float, ...] | None = None
+    q_units: str = "1/angstrom"
+    beam_energy_kev: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("scan_step_nm", "q_step"):
+            steps = getattr(self, name)
+            if steps is not None and not all(0 < step < np.inf for step in _both(name, steps)):
+                raise InputError(f"{name} = {steps}: expected a finite number above zero")
+        if calibrated(Q_X, step=1.0, origin=0.0, units=self.q_units).units == PIXEL:
+            raise InputError(f"q_units = {self.q_units!r}: expected 1/angstrom, 1/nm or mrad")
+        if self.beam_energy_kev is not None and not 0 < self.beam_energy_kev < np.inf:
+            raise InputError(
+                f"beam_energy_kev = {self.beam_energy_kev}: expected keV above zero, such as 300"
+            )
+
+    def axes(self, shape: Sequence[int]) -> dict[str, Axis]:
+        """Return the axes that are given for a series of some shape; q is 0 in the middle."""
+        found: dict[str, Axis] = {}
+        if self.scan_step_nm is not None:
+            steps = _both("scan_step_nm", self.scan_step_nm)
+            found |= {dim: Axis(step, 0.0, "nm") for dim, step in zip(SCAN, steps, strict=True)}
+        if self.q_step is not None:
+            steps = _both("q_step", self.q_step)
+            for dim, step, size in zip(Q, steps, shape[-2:], strict=True):
+                middle = -step * (size - 1) / 2
+                found[dim] = calibrated(dim, step=step, origin=middle, units=self.q_units)
+        return found
+
+    @property
+    def metadata(self) -> dict[str, float]:
+        """What is given beside the axes."""
+        energy = self.beam_energy_kev
+        return {} if energy is None else {"beam_energy_kev": energy}
+
+
+def _both(name: str, steps: float | tuple[float, ...]) -> tuple[float, float]:
+    """Return the steps of rows and of columns; one number is for both."""
+    numbers = np.atleast_1d(np.asarray(steps, np.float64)).tolist()
+    if len(numbers) not in (1, 2):
+        raise InputError(f"{name} = {steps}: expected one number, or two: of rows and columns")
+    return numbers[0], numbers[-1]
 
 
 def axes_of(ds: "xr.Dataset") -> dict[str, Axis]:

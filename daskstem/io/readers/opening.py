@@ -4,6 +4,7 @@ import struct
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from daskstem.io.readers.registry import READERS, reader_name
 from daskstem.io.readers.scan import scanned_shape
 from daskstem.io.readers.series import SeriesSource, expanded, stacked
 from daskstem.io.readers.source import FileSource, native_dtype
+from daskstem.schema.calibration import GivenCalibration
 from daskstem.schema.errors import InputError
 
 _UNREADABLE: Final = (
@@ -31,6 +33,7 @@ def open_source(
     dtype: str | None = None,
     offset_bytes: int = 0,
     reader: str | None = None,
+    calibration: GivenCalibration | None = None,
 ) -> FileSource:
     """Open a file of diffraction patterns without reading them.
 
@@ -47,6 +50,8 @@ def open_source(
         NumPy dtype such as ``">u2"``, and the bytes before the patterns.
     reader
         Name of a reader, instead of the choice by suffix and content.
+    calibration
+        Axes and beam energy that stand above what the file says.
 
     Returns
     -------
@@ -69,6 +74,7 @@ def open_source(
     >>> folder.cleanup()
     """
     options = Options(scan_shape, dataset, shape, dtype, offset_bytes, reader)
+    given = calibration or GivenCalibration()
     path = Path(path)
     if not path.exists():
         raise InputError(f"there is no {path}; check the name and the folder")
@@ -84,7 +90,7 @@ def open_source(
         found = READERS[name](path, options)
         native = native_dtype(found.stored.dtype, str(path))
         full_shape = scanned_shape(path, found, options)
-        mark = fingerprint(found.files, options.as_dict())
+        mark = fingerprint(found.files, {**options.as_dict(), **asdict(given)})
     except InputError:
         raise
     except _UNREADABLE as error:
@@ -98,8 +104,8 @@ def open_source(
         stored=found.stored,
         shape=full_shape,
         dtype=native,
-        axes=found.axes,
-        metadata={"reader": name, **found.metadata},
+        axes={**found.axes, **given.axes(full_shape)},
+        metadata={"reader": name, **found.metadata, **given.metadata},
         frame_coords={**found.frame_coords, "source_file": sources},
         fingerprint=mark,
     )
@@ -114,6 +120,7 @@ def open_series_of_sources(
     dtype: str | None = None,
     offset_bytes: int = 0,
     reader: str | None = None,
+    calibration: GivenCalibration | None = None,
     frame_dim: str | None = None,
     frame_values: Sequence[float] | None = None,
 ) -> SeriesSource:
@@ -124,7 +131,7 @@ def open_series_of_sources(
     paths
         Files in the order of their frames, or patterns such as ``"frame_*.mib"``, whose
         files come in natural order (``frame_2`` before ``frame_10``).
-    scan_shape, dataset, shape, dtype, offset_bytes, reader
+    scan_shape, dataset, shape, dtype, offset_bytes, reader, calibration
         As in :func:`open_source`, the same for every file.
     frame_dim
         What the frames are counted in: time, tilt, temperature, dose or depth.
@@ -156,6 +163,7 @@ def open_series_of_sources(
             dtype=dtype,
             offset_bytes=offset_bytes,
             reader=reader,
+            calibration=calibration,
         )
         for file in files
     ]
