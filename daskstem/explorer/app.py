@@ -150,7 +150,7 @@ class Page:
         if self._quality_of != quality:
             self._quality_of = quality
             screen.quality = quality_rows(self._session.series, *quality)
-        self._session.tell(recipe=self._recipe(), detector=self._detectortext_of())
+        self._session.tell(recipe=self._recipe(), detector=self._detector_text())
 
     def _recipe(self) -> str:
         series, screen = self._session.series, self._screen
@@ -163,7 +163,7 @@ class Page:
             detector=self._session.detector if screen.shown == DRAWN else None,
         )
 
-    def _detectortext_of(self) -> str:
+    def _detector_text(self) -> str:
         grid, (_, _, inner, outer) = (
             detector_grid(self._session.series.seen),
             self._session.detector,
