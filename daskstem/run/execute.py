@@ -235,7 +235,7 @@ def _run_stage(
         return False
     _replace(root, stage, reporter)
     if stage.kind == "table":
-        run_table(root, stage, client, reporter, available.memory_limit)
+        run_table(root, stage, client, reporter, available)
         return True
     if stage.kind in ("linked", "series"):
         (run_linked if stage.kind == "linked" else run_series)(root, stage, client, reporter)

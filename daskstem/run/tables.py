@@ -1,10 +1,12 @@
 """Steps whose products run along ``cluster``: their length is known only from the labels."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import psutil
 import xarray as xr
 import zarr
 from distributed import Client, Future
@@ -22,6 +24,7 @@ from daskstem.io.writing import writing
 from daskstem.run.progress import Reporter
 from daskstem.run.stages import Stage, frame_bytes, frame_dataset, kept_group, raw_patterns
 from daskstem.run.tasks import FrameJob, run_frames
+from daskstem.run.workers import Resources
 from daskstem.schema import variables
 from daskstem.schema.dims import CLUSTER, Q
 from daskstem.steps.registry import STEPS
@@ -44,7 +47,7 @@ class Rows:
 
 
 def run_table(
-    root: zarr.Group, stage: Stage, client: Client, reporter: Reporter, memory_limit: int
+    root: zarr.Group, stage: Stage, client: Client, reporter: Reporter, available: Resources
 ) -> None:
     """Make a table frame by frame.
 
@@ -55,7 +58,7 @@ def run_table(
     counts = open_group(root, STEPS["grow"].group)[variables.n_clusters.name].values
     stops = np.cumsum(counts)
     rows = Rows(tuple(int(n) for n in stops - counts), int(stops[-1]) if len(stops) else 0)
-    parameters = {**call.parameters, "batch_clusters": _batch(root, call.parameters, memory_limit)}
+    parameters = {**call.parameters, "batch_clusters": _batch(root, call.parameters, available)}
     group = kept_group(root, call.step.group, history["key"])
     if group is None:
         group = _new_table(root, stage, rows.total, history)
@@ -154,12 +157,22 @@ def _new_table(root: zarr.Group, stage: Stage, total: int, history: dict[str, An
     )
 
 
-def _batch(root: zarr.Group, parameters: dict[str, Any], memory_limit: int) -> int:
-    """Clusters summed at once, so that partial sums stay in an eighth of the memory."""
+def _batch(root: zarr.Group, parameters: dict[str, Any], available: Resources) -> int:
+    """Clusters summed in one reading, so that their sums stay in what memory is free."""
     if parameters["batch_clusters"] is not None:
         return int(parameters["batch_clusters"])
     patterns = raw_patterns(root[RAW])
     ways = 2 if parameters["of"] == "filtered" else 1
     # a sum in float64 stands about twice in blocks that wait to be joined, once joined
     each = 3 * 8 * ways * int(np.prod(patterns.shape[3:]))
-    return max(1, memory_limit // 8 // each)
+    return max(1, _room(available) // each)
+
+
+def _room(available: Resources) -> int:
+    """Return the bytes that sums may take."""
+    share = available.memory_limit // 8
+    if available.workers > 1 or available.scheduler is not None:
+        return share
+    # threads of this process keep the blocks of earlier stages; patterns are summed in pieces
+    held = psutil.Process(os.getpid()).memory_info().rss
+    return max(share, (available.memory_limit - held) // 2)
