@@ -15,6 +15,7 @@ from daskstem.explorer.figures import Picture
 from daskstem.explorer.reading import growing_means
 from daskstem.explorer.session import Session
 from daskstem.explorer.tones import Shades, Tone, shades
+from daskstem.explorer.wording import range_text
 from daskstem.schema import variables
 from daskstem.schema.errors import InputError
 from daskstem.steps.comparing import offsets_of
@@ -198,7 +199,7 @@ class PatternView:
         self._session.tell(
             pattern_title=f"{found.title}{growing}: {_sum_text(found.values)}",
             pattern_palette="inferno",
-            pattern_range=f"{toned.low:.4g} … {toned.high:.4g} counts",
+            pattern_range=range_text(toned.low, toned.high, "counts"),
             place=self._place_text(request),
             message="",
         )

@@ -15,6 +15,7 @@ from daskstem.explorer.reading import CountFrom, DetectorSum, Image, Measure, gr
 from daskstem.explorer.series import frame_values
 from daskstem.explorer.session import Session
 from daskstem.explorer.tones import Shades, shades
+from daskstem.explorer.wording import range_text
 from daskstem.kernels.hierarchy import Tree
 from daskstem.kernels.similarity import annulus
 from daskstem.schema import variables
@@ -304,7 +305,7 @@ def _range_text(drawing: Drawing) -> str:
         return ""
     units = "counts" if choice.spec is None else choice.spec.units
     units = "pixels" if choice.key == SATURATED else "" if units == "1" else units
-    return f"{drawing.shades.low:.4g} … {drawing.shades.high:.4g} {units}".strip()
+    return range_text(drawing.shades.low, drawing.shades.high, units)
 
 
 def _clusters_text(drawing: Drawing) -> str:

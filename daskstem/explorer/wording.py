@@ -10,6 +10,18 @@ _NEW: Final = ("virtual", "grow")
 """Steps that the page adds where the recipe had none."""
 
 
+def range_text(low: float, high: float, units: str) -> str:
+    """Say from where to where a scale goes.
+
+    Examples
+    --------
+    >>> range_text(8018.4, 57013.0, "counts"), range_text(0.61234, 1.0, "")
+    ('8,018 … 57,013 counts', '0.6123 … 1')
+    """
+    ends = (f"{end:,.0f}" if abs(end) >= 1000 else f"{end:.4g}" for end in (low, high))
+    return f"{' … '.join(ends)} {units}".strip()
+
+
 def screen_recipe(
     before: Sequence[Mapping[str, Any]],
     *,
