@@ -197,7 +197,7 @@ def _is_complete(root: zarr.Group, key: str) -> bool:
         return False
     if not same_history(root, RAW, key):
         raise InputError(
-            f"{root.store_path} holds patterns of another source "
+            f"{root.store_path} holds patterns of another source, or converted with other options "
             f"({root[RAW].attrs.get('parameters')}); choose another target"
         )
     group = root[RAW]
