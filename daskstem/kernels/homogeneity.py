@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from daskstem.kernels.pairs import neighbor_pairs
+
 
 def pairs_inside(
     similarity: np.ndarray, label: np.ndarray, offsets: np.ndarray
@@ -22,16 +24,10 @@ def pairs_inside(
     -------
     Two arrays, (E,) integer and (E,) float32: the cluster of each pair and its similarity.
     """
-    rows, columns = label.shape
-    clusters, similarities = [], []
-    for number in range(4, 8):
-        dy, dx = (int(step) for step in offsets[number])
-        here = (slice(0, rows - dy), slice(max(0, -dx), columns - max(0, dx)))
-        there = (slice(dy, rows), slice(max(0, dx), columns + min(0, dx)))
-        inside = (label[here] == label[there]) & (label[here] >= 0)
-        clusters.append(label[here][inside])
-        similarities.append(similarity[here][..., number][inside])
-    return np.concatenate(clusters), np.concatenate(similarities)
+    first, second, similar = neighbor_pairs(similarity, label >= 0, offsets)
+    one, other = label.ravel()[first], label.ravel()[second]
+    inside = one == other
+    return one[inside], similar[inside]
 
 
 def homogeneity(

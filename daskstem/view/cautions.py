@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from daskstem.schema import variables
-from daskstem.schema.dims import THRESHOLD
+from daskstem.schema.dims import CLUSTER, THRESHOLD
 from daskstem.view.content import (
     AT_BORDER,
     BELOW_THRESHOLD,
@@ -242,7 +242,7 @@ def _clusters(
     content: ReportContent, found: np.ndarray, worst: np.ndarray, *, verb: bool = True
 ) -> str:
     """Name the worst of the clusters found."""
-    table = content.table.isel({"cluster": np.flatnonzero(found)})
+    table = content.table.isel({CLUSTER: np.flatnonzero(found)})
     order = np.argsort(-worst[found], kind="stable")[:5]
     several = content.shape[0] > 1
     names = [
