@@ -13,7 +13,7 @@ from dask.highlevelgraph import HighLevelGraph
 from daskstem.blocks.native import native
 from daskstem.blocks.pieces import pattern_blocks, source_of
 from daskstem.blocks.viewing import ViewSource
-from daskstem.schema.source import BlockSource, Piece, Region
+from daskstem.schema.source import BlockSource, Piece, Region, within
 
 PatternFunction = Callable[..., np.ndarray]
 """``function(patterns, region, *maps, *wholes)``, all for one block of the scan."""
@@ -216,10 +216,9 @@ def _map_pieces(
 ) -> np.ndarray:
     mapped = np.empty((*(s.stop - s.start for s in region), *lengths), dtype)
     maps, wholes = sides[:n_maps], sides[n_maps:]
+    start = [s.start for s in region]
     for where, patterns in pieces:
-        here = tuple(
-            slice(w.start - r.start, w.stop - r.start) for w, r in zip(where, region, strict=False)
-        )
+        here = within(where[:3], start)
         own = [*(np.asarray(m)[here] for m in maps), *(np.asarray(w)[here[0]] for w in wholes)]
         mapped[here] = _on_region(function, where[:3], patterns, *own)
     return mapped

@@ -10,7 +10,7 @@ import numpy as np
 
 from daskstem.blocks.groupby import GroupSums, group_means
 from daskstem.blocks.pieces import PatternBlocks, pattern_blocks
-from daskstem.schema.source import Piece, Region
+from daskstem.schema.source import Piece, Region, within
 
 BATCH_BYTES: Final = 256 * 2**20
 """Sums of a frame's groups in one pass; more groups mean another reading."""
@@ -152,12 +152,12 @@ def _sums_of_block(
     coefficients[row[here] - top, column[here] - left, index] = weights.weight[here]
     sums: np.ndarray | None = None
     # pieces are read as they are asked for: not at all where nothing is wanted
-    for (_, *inside), patterns in pieces if len(present) else ():
-        y, x = (slice(s.start - o, s.stop - o) for s, o in zip(inside, (top, left), strict=False))
+    for where, patterns in pieces if len(present) else ():
+        inside = within(where[1:3], (top, left))
         flat = patterns.reshape(-1, patterns.shape[3] * patterns.shape[4])
         if sums is None:
             sums = np.zeros((len(present), *patterns.shape[3:]))
-        add(flat, coefficients[y, x].reshape(len(flat), -1), sums.reshape(len(present), -1))
+        add(flat, coefficients[inside].reshape(len(flat), -1), sums.reshape(len(present), -1))
     found = [] if sums is None else [(total,) for total in sums]
     return GroupSums(present, found, np.zeros(len(present)))
 

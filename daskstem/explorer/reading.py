@@ -15,7 +15,7 @@ from daskstem.blocks.pieces import native_pieces, source_of
 from daskstem.blocks.sources import HeldArray
 from daskstem.kernels.grouping import add_to_groups
 from daskstem.kernels.imaging import detector_runs, detector_sums
-from daskstem.schema.source import BlockSource, Piece, Region
+from daskstem.schema.source import BlockSource, Piece, Region, within
 
 Measure = Callable[[np.ndarray], np.ndarray]
 """Takes flattened patterns (N, P) to a number for each (N,); it must pickle."""
@@ -264,14 +264,11 @@ def measured_block(
     source: BlockSource, region: Region, *, measure: Measure
 ) -> tuple[Region, np.ndarray]:
     """Measure every pattern of a block."""
-    top, left = region[1].start, region[2].start
+    corner = region[1].start, region[2].start
     found = np.empty([s.stop - s.start for s in region[1:3]])
     for where, values in native_pieces(source, region):
-        y, x = (
-            slice(s.start - o, s.stop - o) for s, o in zip(where[1:3], (top, left), strict=True)
-        )
         flat = values.reshape(-1, values.shape[3] * values.shape[4])
-        found[y, x] = measure(flat).reshape(values.shape[1:3])
+        found[within(where[1:3], corner)] = measure(flat).reshape(values.shape[1:3])
     return region, found
 
 
@@ -300,15 +297,14 @@ def summed_block(
     rows, columns = (np.flatnonzero((groups >= 0).any(axis=axis)) for axis in (1, 0))
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     corner = region[1].start + box[0].start, region[2].start + box[1].start
-    within = (slice(o, o + s.stop - s.start) for o, s in zip(corner, box, strict=True))
+    wanted = (slice(o, o + s.stop - s.start) for o, s in zip(corner, box, strict=True))
     inside = groups[box]
     present, number = np.unique(inside[inside >= 0], return_counts=True)
     row_of = np.where(inside >= 0, np.searchsorted(present, inside), -1)
     sums = np.zeros((len(present), region[3].stop * region[4].stop))
-    for where, values in native_pieces(source, (region[0], *within, *region[3:])):
-        y, x = (slice(s.start - o, s.stop - o) for s, o in zip(where[1:3], corner, strict=True))
+    for where, values in native_pieces(source, (region[0], *wanted, *region[3:])):
         flat = values.reshape(-1, values.shape[3] * values.shape[4])
-        add_to_groups(flat, row_of[y, x].ravel(), sums)
+        add_to_groups(flat, row_of[within(where[1:3], corner)].ravel(), sums)
     return present, sums, number
 
 

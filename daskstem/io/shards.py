@@ -22,7 +22,7 @@ from numcodecs import blosc
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, Endian, ShardingCodec
 from zarr.storage import LocalStore
 
-from daskstem.schema.source import Piece, Region
+from daskstem.schema.source import Piece, Region, within
 
 _INTACT: Final = 0x48674BC7
 """The crc32c of any bytes followed by their own crc32c."""
@@ -89,7 +89,7 @@ class Shards:
         values = np.empty([s.stop - s.start for s in region], self.array.dtype)
         low = [s.start for s in region]
         for where, piece in self.pieces(region):
-            values[_less(where, low)] = piece
+            values[within(where, low)] = piece
         return values
 
     def pieces(self, region: Region) -> Iterator[Piece]:
@@ -106,7 +106,7 @@ class Shards:
         for shard in _covering(region, self.shard_shape):
             low = [i * n for i, n in zip(shard, self.shard_shape, strict=True)]
             inside, _ = _overlap(shard, self.shard_shape, region)
-            wanted = _covering(_less(inside, low), self.chunk_shape)
+            wanted = _covering(within(inside, low), self.chunk_shape)
             with _opened(self.folder, self._key(shard), self._counts, self.indexed) as file:
                 file.prefetch(wanted)
                 for index in wanted:
@@ -279,8 +279,4 @@ def _overlap(index: Index, shape: Sequence[int], region: Region) -> tuple[Region
         slice(max(s.start, a), min(s.stop, a + n))
         for s, a, n in zip(region, low, shape, strict=True)
     )
-    return shared, _less(shared, low)
-
-
-def _less(region: Region, low: Sequence[int]) -> Region:
-    return tuple(slice(s.start - n, s.stop - n) for s, n in zip(region, low, strict=True))
+    return shared, within(shared, low)

@@ -13,6 +13,18 @@ Piece = tuple[Region, np.ndarray]
 """A part of an array: where it lies in the whole, and its values."""
 
 
+def within(region: Sequence[slice], start: Sequence[int]) -> Region:
+    """Return where a region lies in a box that begins at ``start``.
+
+    Examples
+    --------
+    >>> within((slice(5, 7), slice(8, 9)), (4, 8))
+    (slice(1, 3, None), slice(0, 1, None))
+    """
+    both = zip(region, start, strict=True)
+    return tuple(slice(part.start - low, part.stop - low) for part, low in both)
+
+
 class BlockSource(Protocol):
     """What a lazy array may be an untouched view of: it can be read piece by piece."""
 

@@ -18,7 +18,7 @@ from daskstem.kernels.table import cluster_table
 from daskstem.schema import variables
 from daskstem.schema.dims import Q
 from daskstem.schema.parameters import Between
-from daskstem.schema.source import Piece
+from daskstem.schema.source import Piece, within
 from daskstem.steps.comparing import offsets_of
 from daskstem.steps.step import step
 
@@ -124,9 +124,8 @@ class SumsOfBlock:
             coefficients = coefficients.reshape(rows, columns, len(groups))
         ways = [np.zeros((len(groups), *self.q_shape)) for _ in (label, *weights)]
         squares = np.zeros(len(groups))
-        for (_, *scan), patterns in pieces:
-            y, x = (s.start - o for s, o in zip(scan[:2], here[0].start, strict=True))
-            inside = slice(y, y + patterns.shape[1]), slice(x, x + patterns.shape[2])
+        for where, patterns in pieces:
+            inside = within(where[1:3], here[0].start)
             flat = patterns.reshape(-1, self.q_shape[0] * self.q_shape[1])
             sums = [way.reshape(len(groups), -1) for way in ways]
             row = at[inside].ravel()

@@ -9,7 +9,7 @@ from daskstem.kernels.features import Features, feature_rows, moments
 from daskstem.kernels.grouping import add_weighted
 from daskstem.kernels.kmeans import Centroids, assign, nothing_assigned
 from daskstem.schema import variables
-from daskstem.schema.source import Piece
+from daskstem.schema.source import Piece, Region, within
 from daskstem.steps.passes import Found
 
 
@@ -99,13 +99,11 @@ def classes_of_block(
 
 def _weighted(
     pieces: Iterator[Piece], weights: np.ndarray, region: ScanRegion
-) -> Iterator[tuple[ScanRegion, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[Region, np.ndarray, np.ndarray]]:
     """Yield where each piece lies in the block, its patterns (n, Qy, Qx), and their weights."""
+    start = [s.start for s in region]
     for where, patterns in pieces:
-        rows, columns = (
-            slice(w.start - r.start, w.stop - r.start)
-            for w, r in zip(where[1:3], region, strict=True)
-        )
-        own = weights[rows, columns].ravel()
+        here = within(where[1:3], start)
+        own = weights[here].ravel()
         if own.any():
-            yield (rows, columns), patterns.reshape(-1, *patterns.shape[-2:]), own
+            yield here, patterns.reshape(-1, *patterns.shape[-2:]), own
