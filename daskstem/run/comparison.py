@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from daskstem.kernels.agreement import FIRST_ONLY, MOVED, SAME, SECOND_ONLY, what_moved
-from daskstem.run.report_content import chosen_frames, map_of
+from daskstem.run.report_content import chosen_frames
 from daskstem.run.report_steps import steps_of
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME, FRAME_COORDS, SCAN
@@ -52,12 +52,15 @@ def compared(
     count = shapes[0][0]
     shown = chosen_frames(count)
     numbers, frames = [], []
+    sizes: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for frame in range(count):
         maps = [label.isel({FRAME: frame}).values for label in labels]
         moved = what_moved(*maps)
-        numbers.append(_numbers(maps, moved))
+        for found, one in zip(sizes, maps, strict=True):
+            found.append(np.unique(one[one >= 0], return_counts=True)[1])
+        numbers.append(_numbers(maps, (sizes[0][-1].size, sizes[1][-1].size), moved))
         if frame in shown:
-            frames.append(ComparedFrame(frame, _maps(trees, frame, moved, labels[1])))
+            frames.append(ComparedFrame(frame, _maps(maps, moved, labels[1])))
     raw = second["raw"].to_dataset()
     per_frame = xr.Dataset(
         {name: ((FRAME,), np.array([one[name] for one in numbers])) for name in numbers[0]},
@@ -72,7 +75,7 @@ def compared(
         per_frame=per_frame,
         frames=tuple(frames),
         steps=(_steps(first), _steps(second)),
-        sizes=(_sizes(first), _sizes(second)),
+        sizes=(np.concatenate(sizes[0]), np.concatenate(sizes[1])),
         curves=(_curves(first), _curves(second)),
     )
 
@@ -86,12 +89,13 @@ def _labels(tree: xr.DataTree, store: str) -> xr.DataArray:
     return require(tree["segments"].to_dataset(), variables.label)
 
 
-def _numbers(maps: list[np.ndarray], moved: np.ndarray) -> dict[str, float]:
-    every = [np.unique(one[one >= 0]).size for one in maps]
+def _numbers(
+    maps: list[np.ndarray], n_clusters: tuple[int, int], moved: np.ndarray
+) -> dict[str, float]:
     both = (maps[0] >= 0) & (maps[1] >= 0)
     return {
-        "first_clusters": float(every[0]),
-        "second_clusters": float(every[1]),
+        "first_clusters": float(n_clusters[0]),
+        "second_clusters": float(n_clusters[1]),
         "first_assigned": float((maps[0] >= 0).sum()),
         "second_assigned": float((maps[1] >= 0).sum()),
         "adjusted_rand": adjusted_rand_index(*maps),
@@ -100,31 +104,15 @@ def _numbers(maps: list[np.ndarray], moved: np.ndarray) -> dict[str, float]:
     }
 
 
-def _maps(
-    trees: tuple[xr.DataTree, xr.DataTree], frame: int, moved: np.ndarray, like: xr.DataArray
-) -> xr.Dataset:
-    found = {
-        name: map_of(tree, "segments", variables.label, frame)
-        for name, tree in zip(("first", "second"), trees, strict=True)
-    }
+def _maps(maps: list[np.ndarray], moved: np.ndarray, like: xr.DataArray) -> xr.Dataset:
     coords = {dim: like.coords[dim] for dim in SCAN if dim in like.coords}
-    maps = {n: (SCAN, one.transpose(*SCAN).values) for n, one in found.items() if one is not None}
-    return xr.Dataset({**maps, "moved": (SCAN, moved)}, coords=coords)
+    named = zip(("first", "second", "moved"), (*maps, moved), strict=True)
+    return xr.Dataset({name: (SCAN, values) for name, values in named}, coords=coords)
 
 
 def _steps(tree: xr.DataTree) -> Mapping[str, Mapping[str, Any]]:
     groups = {name: one.attrs for name, one in tree.children.items() if name != "raw"}
     return {one.name: one.parameters for one in steps_of(in_order_made(groups))}
-
-
-def _sizes(tree: xr.DataTree) -> np.ndarray:
-    """Return the sizes of all clusters, from the labels frame by frame."""
-    label = tree["segments"].to_dataset()[variables.label.name]
-    found = []
-    for frame in range(label.sizes[FRAME]):
-        values = label.isel({FRAME: frame}).values
-        found.append(np.unique(values[values >= 0], return_counts=True)[1])
-    return np.concatenate(found)
 
 
 def _curves(tree: xr.DataTree) -> xr.Dataset:

@@ -17,7 +17,7 @@ from daskstem.schema.dims import FRAME, Q
 from daskstem.schema.errors import InputError
 from daskstem.schema.parameters import Between, File, Increasing
 from daskstem.steps.label_file import labels_from_file
-from daskstem.steps.outlining import OutlineImage, Point, outlined_particles
+from daskstem.steps.outlining import OutlineImage, Point, outlined_particles, refuse_outside
 from daskstem.steps.step import Parameters, step
 
 BLOCK_BYTES: Final = 4 * 2**20
@@ -265,11 +265,7 @@ def _at(
         If it lies outside the series, or on no particle.
     """
     place = (point[0], round(point[1]), round(point[2]))
-    if not all(0 <= at < n for at, n in zip(place, maps.shape, strict=True)):
-        raise InputError(
-            f"points: {list(point)} lies outside a series of {maps.shape[0]} frames of "
-            f"{maps.shape[1]} x {maps.shape[2]} positions; give frame, row and column"
-        )
+    refuse_outside(place, point, maps.shape)
     label = int(maps[place].compute())
     if label < 0:
         raise InputError(

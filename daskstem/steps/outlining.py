@@ -55,11 +55,7 @@ def outlined_particles(
     spec: variables.Variable = getattr(variables, image)
     images = da.asarray(variables.require(ds, spec).data)
     for point in points:
-        if not all(0 <= at < n for at, n in zip(point, images.shape, strict=True)):
-            raise InputError(
-                f"points: {list(point)} lies outside a series of {images.shape[0]} frames of "
-                f"{images.shape[1]} x {images.shape[2]} positions; give frame, row and column"
-            )
+        refuse_outside(point, point, images.shape)
     follow = _Follower.loaded(Path(checkpoint))
     label = np.full(images.shape, -1, np.int32)
     surest = np.zeros(images.shape, np.float32)
@@ -74,6 +70,21 @@ def outlined_particles(
                     label[frame][inside] = number
                     surest[frame][inside] = logit[inside]
     return da.from_array(label, chunks=(1, *images.shape[1:]))
+
+
+def refuse_outside(place: Point, point: Point, shape: tuple[int, ...]) -> None:
+    """Refuse a place outside a series (frame, scan_y, scan_x), given as a certain point.
+
+    Raises
+    ------
+    InputError
+        If it lies outside.
+    """
+    if not all(0 <= at < n for at, n in zip(place, shape, strict=True)):
+        raise InputError(
+            f"points: {list(point)} lies outside a series of {shape[0]} frames of "
+            f"{shape[1]} x {shape[2]} positions; give frame, row and column"
+        )
 
 
 class _Follower:
