@@ -27,10 +27,11 @@ def serve(
         explorer = explore(
             store, port=port, client=client, export_folder=export_folder, origins=origins
         )
-        click.echo(f"explorer: {explorer.address}")
-        if not no_browser:
-            explorer.server.io_loop.add_callback(click.launch, explorer.address)
         try:
+            # whoever reads the address may stop it from then on
+            click.echo(f"explorer: {explorer.address}")
+            if not no_browser:
+                explorer.server.io_loop.add_callback(click.launch, explorer.address)
             explorer.server.io_loop.start()
         except KeyboardInterrupt:
             click.echo("stopped")
