@@ -14,7 +14,7 @@ import xarray as xr
 import zarr
 
 from daskstem.chunks.tiling import halo_factor, joined_blocks, windows
-from daskstem.io.store import RAW, open_group
+from daskstem.io.store import RAW, OpenedStore
 from daskstem.run.stages import Stage, raw_patterns
 from daskstem.run.workers import Resources
 from daskstem.schema import variables
@@ -74,7 +74,7 @@ class Plan:
     disk_free: int
 
 
-def make_plan(root: zarr.Group, found: list[Stage], available: Resources) -> Plan:
+def make_plan(opened: OpenedStore, found: list[Stage], available: Resources) -> Plan:
     """Plan the stages of a recipe; reads and computes nothing of the data.
 
     Every step is applied to the first frame, lazily, so whatever a step would refuse is
@@ -86,8 +86,9 @@ def make_plan(root: zarr.Group, found: list[Stage], available: Resources) -> Pla
         If a step refuses its input, memory is too small for one task, or the disk for the
         products.
     """
+    root = opened.root
     n_frames = raw_patterns(root[RAW]).shape[0]
-    ds = open_group(root, RAW, frames=slice(0, 1)).drop_attrs(deep=False)
+    ds = opened.dataset(RAW, frames=slice(0, 1)).drop_attrs(deep=False)
     planned = []
     for stage in found:
         made = _dry(stage, ds, n_frames)
