@@ -9,7 +9,7 @@ from numpy.dtypes import StringDType
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
 from daskstem.io.shards import shards_of
-from daskstem.schema.source import Region
+from daskstem.schema.source import Region, within
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -83,5 +83,10 @@ def write_coordinate(group: zarr.Group, key: str, variable: "xr.Variable") -> No
 def write_region(array: zarr.Array, region: Region, values: np.ndarray) -> None:
     """Write the values of a region; a file that it fills is complete or absent."""
     shards = shards_of(array)
-    if shards is None or not shards.write(region, values):
+    if shards is None:
         writable(array)[region] = values
+        return
+    start = [s.start for s in region]
+    for part in shards.parts(region):
+        if not shards.write(part, values[within(part, start)]):
+            writable(array)[part] = values[within(part, start)]

@@ -138,6 +138,11 @@ class Shards:
             partial.unlink(missing_ok=True)
         return True
 
+    def parts(self, region: Region) -> Iterator[Region]:
+        """Cut a region at the borders of the shards."""
+        for shard in _covering(region, self.shard_shape):
+            yield _overlap(shard, self.shard_shape, region)[0]
+
     @property
     def _counts(self) -> tuple[int, ...]:
         return tuple(n // c for n, c in zip(self.shard_shape, self.chunk_shape, strict=True))

@@ -160,7 +160,8 @@ def _stage_plan(
     _, by_row, by_column, *_ = patterns.chunks  # type: ignore[misc]
     scan_chunks = joined_blocks((by_row, by_column), halo, pattern_bytes)
     reads = stage.reads_patterns and stage.kind != "view"
-    factor = halo_factor(scan_chunks, halo) if reads else 1.0
+    # the halo of a table's step is of maps, its patterns are read once
+    factor = halo_factor(scan_chunks, halo) if reads and stage.kind != "table" else 1.0
     frame_bytes = patterns.nbytes
     tasks = sum(int(np.prod(v.data.numblocks)) for v in made.data_vars.values() if v.chunks)
     if stage.kind in ("table", "series"):
@@ -187,6 +188,9 @@ def _task_bytes(stage: Stage, ds: xr.Dataset, scan_chunks: tuple[Any, Any], halo
     )
     positions = largest[0] * largest[1]
     block = positions * pixels * patterns.dtype.itemsize
+    if stage.kind == "table":
+        # summed as they are read: no more of them than a file of the store holds
+        block = min(block, int(np.prod(patterns.data.chunksize)) * patterns.dtype.itemsize)
     rows = sum(min(call.step.float_rows(call.parameters), largest[0]) for call in stage.calls)
     working = int(rows) * largest[1] * pixels * 4
     working += sum(call.step.working_bytes(call.parameters, ds) for call in stage.calls)

@@ -11,7 +11,7 @@ import xarray as xr
 import zarr
 from distributed import Client, Future
 
-from daskstem.io.layout import ROWS_PER_CHUNK, ArraySpec, writable
+from daskstem.io.layout import ROWS_PER_CHUNK, ArraySpec, write_region
 from daskstem.io.store import (
     RAW,
     OpenedStore,
@@ -124,7 +124,7 @@ def _write_rows(group: zarr.Group, name: str, rows: slice, values: np.ndarray) -
     if not isinstance(array, zarr.Array) or rows.stop == rows.start:
         return
     with writing(array):
-        writable(array)[rows] = values
+        write_region(array, (rows, *(slice(0, n) for n in array.shape[1:])), values)
 
 
 def _new_table(
