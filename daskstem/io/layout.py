@@ -1,7 +1,7 @@
 """How an array lies in a store: dims, chunks, shards, codecs."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import zarr
@@ -55,13 +55,12 @@ class ArraySpec:
 
 
 def _codec(dtype: np.dtype) -> BloscCodec | ZstdCodec:
-    # measured on Poisson counts: lz4 reads 1.6 times as fast as zstd-1 for 23 % more disk;
-    # float products are small and read seldom
     if dtype.kind not in "biuf":
         return ZstdCodec()
-    if dtype.kind in "iu":
-        return BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=dtype.itemsize)
-    return BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=dtype.itemsize)
+    # measured on Poisson counts: lz4 reads 1.6 times as fast as zstd-1 for 23 % more disk; on
+    # mean patterns 4 times as fast and writes 3 times as fast, for 27 % more of what is little
+    shuffle: Literal["bitshuffle", "shuffle"] = "bitshuffle" if dtype.kind in "iu" else "shuffle"
+    return BloscCodec(cname="lz4", clevel=5, shuffle=shuffle, typesize=dtype.itemsize)
 
 
 def writable(array: zarr.Array) -> zarr.Array:
