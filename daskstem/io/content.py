@@ -3,7 +3,8 @@
 import numpy as np
 import zarr
 
-from daskstem.io.store import dims_of, group_arrays
+from daskstem.io.metadata import group_arrays
+from daskstem.io.opened import dims_of
 from daskstem.schema.content import ArrayContent, GroupContent
 from daskstem.schema.errors import InputError, first_line
 

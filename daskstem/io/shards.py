@@ -102,18 +102,17 @@ class Shards:
         DamagedShardError, MissingShardError
             As for ``read``.
         """
-        chunk = np.empty(self.chunk_shape, self.array.dtype)
-        for shard in _covering(region, self.shard_shape):
-            low = [i * n for i, n in zip(shard, self.shard_shape, strict=True)]
-            inside, _ = _overlap(shard, self.shard_shape, region)
-            wanted = _covering(within(inside, low), self.chunk_shape)
-            with _opened(self.folder, self._key(shard), self._counts, self.indexed) as file:
-                file.prefetch(wanted)
-                for index in wanted:
-                    file.unpack(index, chunk, self.array.fill_value)
-                    steps = zip(low, self.chunk_shape, index, strict=True)
-                    number = tuple(a // n + i for a, n, i in steps)
-                    where, cut = _overlap(number, self.chunk_shape, region)
+        chunk, fill_value = np.empty(self.chunk_shape, self.array.dtype), self.array.fill_value
+        counts = self._counts
+        for shard, inside, _ in _boxes(region, self.shard_shape):
+            wanted = [
+                (tuple(i % n for i, n in zip(number, counts, strict=True)), where, cut)
+                for number, where, cut in _boxes(inside, self.chunk_shape)
+            ]
+            with _opened(self.folder, self._key(shard), counts, self.indexed) as file:
+                file.prefetch([index for index, _, _ in wanted])
+                for index, where, cut in wanted:
+                    file.unpack(index, chunk, fill_value)
                     yield where, chunk[cut]
 
     def write(self, region: Region, values: np.ndarray) -> bool:
@@ -123,8 +122,8 @@ class Shards:
         and those outside the array are left out.
         """
         shard = tuple(s.start // n for s, n in zip(region, self.shard_shape, strict=True))
-        everywhere = tuple(slice(0, n) for n in self.array.shape)
-        if tuple(region) != _overlap(shard, self.shard_shape, everywhere)[0]:
+        steps = zip(shard, self.shard_shape, self.array.shape, strict=True)
+        if tuple(region) != tuple(slice(i * n, min((i + 1) * n, size)) for i, n, size in steps):
             return False
         values = np.broadcast_to(values, [s.stop - s.start for s in region])
         path = self.folder / self._key(shard)
@@ -137,6 +136,11 @@ class Shards:
         finally:
             partial.unlink(missing_ok=True)
         return True
+
+    def parts(self, region: Region) -> Iterator[Region]:
+        """Cut a region at the borders of the shards."""
+        for _, part, _ in _boxes(region, self.shard_shape):
+            yield part
 
     @property
     def _counts(self) -> tuple[int, ...]:
@@ -151,8 +155,7 @@ class Shards:
         chunk = np.full(self.chunk_shape, self.array.fill_value, self.array.dtype)
         whole = tuple(slice(0, n) for n in values.shape)
         how, offset = self.packing, 0
-        for index in _covering(whole, self.chunk_shape):
-            found, cut = _overlap(index, self.chunk_shape, whole)
+        for index, found, cut in _boxes(whole, self.chunk_shape):
             if chunk[cut].size < chunk.size:
                 chunk[...] = self.array.fill_value
             chunk[cut] = values[found]
@@ -264,19 +267,23 @@ def _checksum(content: bytes) -> bytes:
     return int(google_crc32c.value(content)).to_bytes(4, "little")
 
 
-def _covering(region: Region, shape: Sequence[int]) -> list[Index]:
-    """Return the numbers of the boxes of a regular grid that a region touches, in order."""
-    if any(s.start >= s.stop for s in region):
+def _boxes(region: Region, shape: Sequence[int]) -> Iterator[tuple[Index, Region, Region]]:
+    """Yield the boxes of a regular grid that a region touches, in order.
+
+    Of each its number and what it shares with the region, in the whole and in the box.
+    """
+    axes = [_spans(part, size) for part, size in zip(region, shape, strict=True)]
+    for spans in product(*axes):
+        number, shared, cut = zip(*spans, strict=True)
+        yield number, shared, cut
+
+
+def _spans(part: slice, size: int) -> list[tuple[int, slice, slice]]:
+    if part.start >= part.stop:
         return []
-    spans = zip(region, shape, strict=True)
-    return list(product(*(range(s.start // n, -(-s.stop // n)) for s, n in spans)))
-
-
-def _overlap(index: Index, shape: Sequence[int], region: Region) -> tuple[Region, Region]:
-    """Return what a box of a regular grid shares with a region, there and in the box."""
-    low = [i * n for i, n in zip(index, shape, strict=True)]
-    shared = tuple(
-        slice(max(s.start, a), min(s.stop, a + n))
-        for s, a, n in zip(region, low, shape, strict=True)
-    )
-    return shared, within(shared, low)
+    found = []
+    for i in range(part.start // size, -(-part.stop // size)):
+        low = i * size
+        start, stop = max(part.start, low), min(part.stop, low + size)
+        found.append((i, slice(start, stop), slice(start - low, stop - low)))
+    return found

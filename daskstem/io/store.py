@@ -3,29 +3,28 @@
 import json
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import zarr
-from zarr.errors import ZarrUserWarning
 
 from daskstem.io.layout import ArraySpec, write_coordinate
+from daskstem.io.metadata import group_attributes as group_attributes
+from daskstem.io.metadata import group_names as group_names
+from daskstem.io.opened import FINISHED
+from daskstem.io.opened import OpenedStore as OpenedStore
+from daskstem.io.opened import open_group as open_group
 from daskstem.io.root import create_root as create_root
 from daskstem.io.root import existing_root as existing_root
 from daskstem.io.root import open_root as open_root
 from daskstem.io.stored import RAW as RAW
-from daskstem.io.stored import StoredArray
 from daskstem.io.writing import BUILDING, REMOVED, store_folder, writing
-from daskstem.schema.dims import FRAME
 from daskstem.schema.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
 
-FINISHED: Final = "finished"
 FINISHED_FRAMES: Final = "finished_frames"
 
 
@@ -85,84 +84,6 @@ def _for_readers(root: zarr.Group, name: str) -> "xr.Dataset":
     return ds
 
 
-def group_names(root: zarr.Group) -> list[str]:
-    """Return the names of the groups of a store, without what a killed run has left."""
-    with _metadata(root, ""):
-        return sorted(name for name in root.group_keys() if not name.startswith("."))
-
-
-def group_attributes(root: zarr.Group, name: str) -> dict[str, Any]:
-    """Return what is written beside a product; nothing if it is not there."""
-    with _metadata(root, name):
-        return dict(root[name].attrs) if name in root else {}
-
-
-@contextmanager
-def _metadata(root: zarr.Group, name: str) -> Iterator[None]:
-    with warnings.catch_warnings():
-        # desktops leave files of their own in folders
-        warnings.filterwarnings("ignore", "Object at .* is not recognized", ZarrUserWarning)
-        try:
-            yield
-        except (ValueError, KeyError, TypeError) as error:
-            where = f"{root.store_path}/{name}".rstrip("/")
-            raise InputError(
-                f"a zarr.json below {where} is damaged ({error}); restore it from a copy, or "
-                f"delete that folder and run the command that made it again"
-            ) from error
-
-
-def open_group(root: zarr.Group, name: str, *, frames: slice | None = None) -> "xr.Dataset":
-    """Open one group lazily, whole or for a range of frames.
-
-    One-dimensional arrays are read; all others are Dask arrays with one block per
-    stored file.
-    """
-    import xarray as xr
-
-    group, found = group_arrays(root, name)
-    variables: dict[str, xr.Variable] = {}
-    coordinates: set[str] = set()
-    finished = bool(group.attrs.get(FINISHED, False))
-    for key, array in found.items():
-        dims = dims_of(array)
-        attrs = dict(array.attrs)
-        listed = str(attrs.pop("coordinates", "")).split()
-        coordinates.update(listed)
-        variables[key] = xr.Variable(dims, _values(array, dims, frames, finished), attrs)
-    coordinates |= {key for key, variable in variables.items() if variable.dims == (key,)}
-    ds = xr.Dataset(variables, attrs=dict(group.attrs))
-    return ds.set_coords([name for name in coordinates if name in variables])
-
-
-def group_arrays(root: zarr.Group, name: str) -> tuple[zarr.Group, dict[str, zarr.Array]]:
-    """Return a group and its arrays by name."""
-    with _metadata(root, name):
-        group = root[name]
-        if isinstance(group, zarr.Group):
-            return group, dict(group.arrays())
-    raise InputError(f"{name!r} in {root.store_path} is an array, expected a group")
-
-
-def dims_of(array: zarr.Array) -> tuple[str, ...]:
-    """Return the names of an array's dimensions."""
-    return tuple(str(d) for d in array.metadata.dimension_names or ())  # type: ignore[union-attr]
-
-
-def _values(array: zarr.Array, dims: tuple[str, ...], frames: slice | None, finished: bool) -> Any:
-    start, stop = 0, array.shape[0] if array.shape else 0
-    if frames is not None and dims[:1] == (FRAME,):
-        start, stop = frames.start, frames.stop
-    stored = StoredArray(array, start, stop)
-    if array.ndim > 1:
-        return stored.lazy()
-    if not array.ndim:
-        return array[()]
-    # in an unfinished group chunks may be missing by right
-    values = stored[:] if finished else np.asarray(array[start:stop])
-    return np.array(values.tolist(), dtype=str) if values.dtype.kind == "T" else values
-
-
 def begin_group(
     root: zarr.Group,
     name: str,
@@ -183,8 +104,8 @@ def begin_group(
         _scatter_metadata(root)
         remove_group(root, name)
         remove_group(root, building)
-        group = root.create_group(building)
-        group.attrs.update({**attrs, FINISHED: False, FINISHED_FRAMES: []})
+        begun = {**attrs, FINISHED: False, FINISHED_FRAMES: []}
+        group = root.create_group(building, attributes=begun)
         _fill_group(group, arrays, coordinates, coordinate_names)
         _move(root, building, name)
     opened = root[name]
@@ -202,9 +123,8 @@ def _fill_group(
     names = [*coordinate_names, *(key for key, v in coordinates.items() if v.dims != (key,))]
     auxiliary = " ".join(names)
     for key, spec in arrays.items():
-        array = spec.create(group, key)
-        if auxiliary and key not in coordinate_names:
-            array.attrs["coordinates"] = auxiliary
+        listed = auxiliary and key not in coordinate_names
+        spec.create(group, key, coordinates=auxiliary if listed else "")
     for key, variable in coordinates.items():
         write_coordinate(group, key, variable)
 
@@ -213,19 +133,19 @@ def finish_frames(group: zarr.Group, frames: Sequence[int]) -> None:
     """Record, in one atomic write, that these frames are complete."""
     done = sorted({*finished_frames(group), *frames})
     with writing(group):
-        group.attrs.update({FINISHED_FRAMES: done})
+        group.update_attributes({FINISHED_FRAMES: done})
 
 
 def finish_group(group: zarr.Group) -> None:
-    """Record that the whole group is complete."""
+    """Record that the whole group is complete; ``ensure_gathered`` is to follow."""
     with writing(group):
-        group.attrs.update({FINISHED: True})
-        _gather_metadata(group)
+        _scatter_metadata(group)
+        group.update_attributes({FINISHED: True})
 
 
 def ensure_gathered(root: zarr.Group) -> None:
-    """Gather the metadata where a run was killed just before it would have."""
-    folder = _folder(root)
+    """Gather the metadata at the root, unless they are and nothing has changed since."""
+    folder = store_folder(root)
     if folder is None or "consolidated_metadata" not in _content(folder):
         with writing(root):
             _gather_metadata(root)
@@ -243,9 +163,9 @@ def _content(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "zarr.json").read_text(encoding="utf-8")))
 
 
-def _scatter_metadata(root: zarr.Group) -> None:
-    """Drop the gathered metadata, which a change of the tree makes untrue."""
-    folder = _folder(root)
+def _scatter_metadata(node: zarr.Group) -> None:
+    """Drop the metadata gathered at the root, which a change of the tree makes untrue."""
+    folder = store_folder(node)
     if folder is None:
         return
     content = _content(folder)

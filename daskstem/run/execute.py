@@ -15,15 +15,14 @@ from distributed import Client
 from daskstem.io.layout import ArraySpec
 from daskstem.io.store import (
     RAW,
+    OpenedStore,
     begin_group,
     ensure_gathered,
     finish_frames,
     finish_group,
     finished_frames,
     is_finished,
-    open_group,
     open_root,
-    remove_group,
     unfinished_raw,
 )
 from daskstem.io.writing import sole_writer
@@ -36,12 +35,13 @@ from daskstem.run.series import run_series
 from daskstem.run.stages import (
     Stage,
     frame_bytes,
+    frame_coordinates,
     frame_dataset,
     furthest_recipe,
     kept_group,
     raw_patterns,
+    remove_replaced,
     remove_stale,
-    same_history,
     stages,
 )
 from daskstem.run.tables import run_table
@@ -176,7 +176,7 @@ def plan_recipe(
     available = resources(workers=workers, memory_limit=memory_limit, scheduler=scheduler)
     checked = read_recipe(recipe, settings)
     root = _complete_root(store, mode="r")
-    return make_plan(root, stages(checked, root), available)
+    return make_plan(OpenedStore(root), stages(checked, root), available)
 
 
 def _complete_root(store: str | Path, *, mode: str) -> zarr.Group:
@@ -193,7 +193,8 @@ def _run(
     with sole_writer(root):
         forget_finished(root)
         found = stages(recipe, root)
-        plan = make_plan(root, found, available)
+        opened = OpenedStore(root)
+        plan = make_plan(opened, found, available)
         stored = [stage for stage in found if stage.kind != "view"]
         if all(stage.is_done(root) for stage in stored):
             reporter.say("everything is already there")
@@ -202,9 +203,11 @@ def _run(
         seconds: dict[str, float] = {}
         with connected(available, plan.threads) as client:
             reporter.say(f"dashboard: {client.dashboard_link}")
+            # what an earlier run was killed before it would have removed
+            remove_stale(root, reporter.say)
             for stage in stored:
                 started = time.perf_counter()
-                did = _run_stage(root, stage, client, reporter, available)
+                did = _run_stage(opened, stage, client, reporter, available)
                 seconds[stage.name] = time.perf_counter() - started if did else 0.0
         ensure_gathered(root)
     return summary_of(root, store, seconds)
@@ -227,30 +230,35 @@ def summary_of(root: zarr.Group, store: Path, seconds: dict[str, float]) -> RunS
 
 
 def _run_stage(
-    root: zarr.Group, stage: Stage, client: Client, reporter: Reporter, available: Resources
+    opened: OpenedStore, stage: Stage, client: Client, reporter: Reporter, available: Resources
 ) -> bool:
     """Run one stage and return whether there was something to do."""
+    root = opened.root
     if stage.is_done(root):
         reporter.say(f"{stage.name}: already there")
         return False
-    _replace(root, stage, reporter)
+    remove_replaced(root, stage, reporter.say)
     if stage.kind == "table":
-        run_table(root, stage, client, reporter, available)
+        run_table(opened, stage, client, reporter, available)
         return True
     if stage.kind in ("linked", "series"):
-        (run_linked if stage.kind == "linked" else run_series)(root, stage, client, reporter)
+        (run_linked if stage.kind == "linked" else run_series)(opened, stage, client, reporter)
         return True
     n_frames = raw_patterns(root[RAW]).shape[0]
-    ds = frame_dataset(root, stage.before, 0)
+    ds = frame_dataset(opened, stage.before, 0)
     first = stage.made_from(ds)
-    groups = _groups(root, stage, ds, first, n_frames)
+    groups = _groups(opened, stage, ds, first, n_frames)
     done = set.intersection(*(set(finished_frames(group)) for group in groups.values()))
     todo = [frame for frame in range(n_frames) if frame not in done]
     n_bytes = _bytes_per_frame(root, stage, first)
+
+    def made(frame: int) -> xr.Dataset:
+        return stage.made_from(frame_dataset(opened, stage.before, frame)) if frame else first
+
     with reporter.stage(stage.name, n_bytes * len(todo)) as progress:
         run_frames(
             client,
-            (_job(root, stage, groups, frame, n_bytes) for frame in todo),
+            (_job(stage, groups, frame, made(frame), n_bytes) for frame in todo),
             on_task=progress.advance,
             on_frame=partial(_frame_done, list(groups.values()), progress, n_frames),
         )
@@ -260,9 +268,8 @@ def _run_stage(
 
 
 def _job(
-    root: zarr.Group, stage: Stage, groups: dict[str, zarr.Group], frame: int, n_bytes: int
+    stage: Stage, groups: dict[str, zarr.Group], frame: int, made: xr.Dataset, n_bytes: int
 ) -> FrameJob:
-    made = stage.made_from(frame_dataset(root, stage.before, frame))
     arrays, targets = {}, {}
     for call in stage.calls:
         for spec in call.step.makes:
@@ -286,17 +293,18 @@ def _frame_done(
 
 
 def _groups(
-    root: zarr.Group, stage: Stage, ds: xr.Dataset, made: xr.Dataset, n_frames: int
+    opened: OpenedStore, stage: Stage, ds: xr.Dataset, made: xr.Dataset, n_frames: int
 ) -> dict[str, zarr.Group]:
     """Open the stage's groups, making those that are not there or have another history."""
     axes = {dim: ds.coords[dim].variable for dim in (*SCAN, *Q) if dim in ds.coords}
+    axes |= frame_coordinates(opened)
     groups = {}
     for call, history in zip(stage.calls, stage.provenance, strict=True):
         name = call.step.group
-        found = kept_group(root, name, history["key"])
+        found = kept_group(opened.root, name, history["key"])
         if found is None:
             names = [spec.name for spec in call.step.makes if spec.name in made]
-            found = _new_group(root, name, made[names], axes, n_frames, history)
+            found = _new_group(opened.root, name, made[names], axes, n_frames, history)
         groups[name] = found
     return groups
 
@@ -319,29 +327,12 @@ def _new_group(
         )
         for key, array in made.data_vars.items()
     }
-    series = {str(key): array.variable for key, array in _raw_coordinates(root).items()}
     coordinates = {str(key): c.variable for key, c in made.coords.items() if FRAME not in c.dims}
-    coordinates |= {dim: c for dim, c in axes.items() if dim in made.dims}
-    return begin_group(root, name, specs, {**coordinates, **series}, history)
-
-
-def _raw_coordinates(root: zarr.Group) -> dict[Any, xr.DataArray]:
-    raw = open_group(root, RAW)
-    return {key: c for key, c in raw.coords.items() if c.dims == (FRAME,)}
+    coordinates |= {dim: c for dim, c in axes.items() if set(c.dims) <= set(made.dims)}
+    return begin_group(root, name, specs, coordinates, history)
 
 
 def _bytes_per_frame(root: zarr.Group, stage: Stage, made: xr.Dataset) -> int:
     if stage.reads_patterns:
         return frame_bytes(raw_patterns(root[RAW]))
     return int(sum(array.nbytes for array in made.data_vars.values()))
-
-
-def _replace(root: zarr.Group, stage: Stage, reporter: Reporter) -> None:
-    """Remove products with another history, and all that was made from them."""
-    for call, history in zip(stage.calls, stage.provenance, strict=True):
-        group = call.step.group
-        if group in root and not same_history(root, group, history["key"]):
-            remove_group(root, group)
-            reporter.say(f"{call.step.name}: made before with other parameters; made again")
-    while stale := remove_stale(root):
-        reporter.say(f"{', '.join(stale)}: removed, made from what is now replaced")

@@ -10,29 +10,36 @@ import zarr
 from distributed import Client, Future
 
 from daskstem.io.layout import ROWS_PER_CHUNK, ArraySpec, writable
-from daskstem.io.store import RAW, begin_group, finish_frames, finish_group, finished_frames
-from daskstem.io.store import open_group as opened
+from daskstem.io.store import (
+    RAW,
+    OpenedStore,
+    begin_group,
+    finish_frames,
+    finish_group,
+    finished_frames,
+)
 from daskstem.io.writing import writing
 from daskstem.run.progress import Reporter
-from daskstem.run.stages import Stage, kept_group, raw_patterns, series_dataset
+from daskstem.run.stages import Stage, frame_coordinates, kept_group, raw_patterns, series_dataset
 from daskstem.run.tasks import FrameJob, run_frames, write_job
 from daskstem.schema.dims import FRAME
 
 
-def run_linked(root: zarr.Group, stage: Stage, client: Client, reporter: Reporter) -> None:
+def run_linked(opened: OpenedStore, stage: Stage, client: Client, reporter: Reporter) -> None:
     """Link the clusters and write what comes of it.
 
     The links are made anew by every run: they take maps and mean patterns, which are read in
     seconds. What is lazy is computed and written frame by frame, along the dimension of the
     frames, and frames that are there are kept.
     """
-    call, history = stage.calls[0], stage.provenance[0]
+    call, history, root = stage.calls[0], stage.provenance[0], opened.root
     n_frames = raw_patterns(root[RAW]).shape[0]
-    made = call.step.function(series_dataset(root, stage), **call.parameters)
+    made = call.step.function(series_dataset(opened, stage), **call.parameters)
     lazy = {str(n): a for n, a in made.data_vars.items() if isinstance(a.data, da.Array)}
     group = kept_group(root, call.step.group, history["key"])
     if group is None:
-        group = _new_group(root, call.step.group, made, history)
+        counted = frame_coordinates(opened)
+        group = _new_group(root, call.step.group, made, counted, history)
     if not finished_frames(group):
         _write_numbers(group, made, set(lazy))
     targets = dict(group.arrays())
@@ -56,11 +63,12 @@ def run_linked(root: zarr.Group, stage: Stage, client: Client, reporter: Reporte
 
 
 def _new_group(
-    root: zarr.Group, name: str, made: xr.Dataset, history: dict[str, Any]
+    root: zarr.Group,
+    name: str,
+    made: xr.Dataset,
+    counted: dict[str, xr.Variable],
+    history: dict[str, Any],
 ) -> zarr.Group:
-    counted = {
-        str(key): c.variable for key, c in opened(root, RAW).coords.items() if c.dims == (FRAME,)
-    }
     axes = {str(key): c.variable for key, c in made.coords.items() if c.dims == (key,)}
     specs = {
         str(key): ArraySpec(

@@ -14,7 +14,7 @@ import xarray as xr
 import zarr
 
 from daskstem.chunks.tiling import halo_factor, joined_blocks, windows
-from daskstem.io.store import RAW, open_group
+from daskstem.io.store import RAW, OpenedStore
 from daskstem.run.stages import Stage, raw_patterns
 from daskstem.run.workers import Resources
 from daskstem.schema import variables
@@ -74,7 +74,7 @@ class Plan:
     disk_free: int
 
 
-def make_plan(root: zarr.Group, found: list[Stage], available: Resources) -> Plan:
+def make_plan(opened: OpenedStore, found: list[Stage], available: Resources) -> Plan:
     """Plan the stages of a recipe; reads and computes nothing of the data.
 
     Every step is applied to the first frame, lazily, so whatever a step would refuse is
@@ -86,8 +86,9 @@ def make_plan(root: zarr.Group, found: list[Stage], available: Resources) -> Pla
         If a step refuses its input, memory is too small for one task, or the disk for the
         products.
     """
+    root = opened.root
     n_frames = raw_patterns(root[RAW]).shape[0]
-    ds = open_group(root, RAW, frames=slice(0, 1)).drop_attrs(deep=False)
+    ds = opened.dataset(RAW, frames=slice(0, 1)).drop_attrs(deep=False)
     planned = []
     for stage in found:
         made = _dry(stage, ds, n_frames)
@@ -159,7 +160,8 @@ def _stage_plan(
     _, by_row, by_column, *_ = patterns.chunks  # type: ignore[misc]
     scan_chunks = joined_blocks((by_row, by_column), halo, pattern_bytes)
     reads = stage.reads_patterns and stage.kind != "view"
-    factor = halo_factor(scan_chunks, halo) if reads else 1.0
+    # the halo of a table's step is of maps, its patterns are read once
+    factor = halo_factor(scan_chunks, halo) if reads and stage.kind != "table" else 1.0
     frame_bytes = patterns.nbytes
     tasks = sum(int(np.prod(v.data.numblocks)) for v in made.data_vars.values() if v.chunks)
     if stage.kind in ("table", "series"):
@@ -186,6 +188,9 @@ def _task_bytes(stage: Stage, ds: xr.Dataset, scan_chunks: tuple[Any, Any], halo
     )
     positions = largest[0] * largest[1]
     block = positions * pixels * patterns.dtype.itemsize
+    if stage.kind == "table":
+        # summed as they are read: no more of them than a file of the store holds
+        block = min(block, int(np.prod(patterns.data.chunksize)) * patterns.dtype.itemsize)
     rows = sum(min(call.step.float_rows(call.parameters), largest[0]) for call in stage.calls)
     working = int(rows) * largest[1] * pixels * 4
     working += sum(call.step.working_bytes(call.parameters, ds) for call in stage.calls)

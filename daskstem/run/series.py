@@ -11,11 +11,18 @@ import zarr
 from distributed import Client, Future
 
 from daskstem.io.layout import ArraySpec
-from daskstem.io.store import RAW, begin_group, finish_frames, finish_group, open_group
+from daskstem.io.store import RAW, OpenedStore, begin_group, finish_frames, finish_group
 from daskstem.io.stored import missing_chunks
 from daskstem.run.kept import KeptPasses
 from daskstem.run.progress import Reporter, StageProgress
-from daskstem.run.stages import Stage, frame_bytes, frame_dataset, kept_group, raw_patterns
+from daskstem.run.stages import (
+    Stage,
+    frame_bytes,
+    frame_coordinates,
+    frame_dataset,
+    kept_group,
+    raw_patterns,
+)
 from daskstem.run.tasks import FrameJob, run_frames, write_block
 from daskstem.schema import variables
 from daskstem.schema.dims import CLUSTER, FRAME, SCAN, Q
@@ -23,24 +30,24 @@ from daskstem.steps.passes import Found, Iteration, Pass, Progress
 from daskstem.steps.registry import STEPS
 
 
-def run_series(root: zarr.Group, stage: Stage, client: Client, reporter: Reporter) -> None:
+def run_series(opened: OpenedStore, stage: Stage, client: Client, reporter: Reporter) -> None:
     """Run the passes of a step and write its products.
 
     What finished passes, and finished frames of the one at hand, have shown is kept until the
     step is done: a stopped run repeats at most the frames that were in flight.
     """
-    call = stage.calls[0]
+    call, root = stage.calls[0], opened.root
     if call.step.begin is None:
         raise TypeError(f"{call.step.name} does not say how it begins")
     raw = raw_patterns(root[RAW])
     n_frames, n_bytes = raw.shape[0], frame_bytes(raw) if stage.reads_patterns else 0
-    of_frame = partial(_frame, root, stage)
+    of_frame = partial(_frame, opened, stage)
     iteration = call.step.begin(of_frame, n_frames, **call.parameters)
     kept = KeptPasses.of_group(root, call.step.group, stage.provenance[0]["key"])
     kept.restore(iteration)
     while (todo := iteration.next_pass()) is not None:
         progress = kept.progress(todo.name)
-        group = _group(root, stage, iteration, n_frames) if todo.maps else None
+        group = _group(opened, stage, iteration, n_frames) if todo.maps else None
         if group is not None and progress.frame:
             # where a run was killed between keeping a frame and saying so
             finish_frames(group, range(progress.frame))
@@ -97,25 +104,25 @@ class _Running:
             finish_frames(self.group, [frame])
 
 
-def _frame(root: zarr.Group, stage: Stage, frame: int) -> xr.Dataset:
+def _frame(opened: OpenedStore, stage: Stage, frame: int) -> xr.Dataset:
     """Return a frame as the step sees it; with its clusters' patterns if they are used."""
     call = stage.calls[0]
-    ds = frame_dataset(root, stage.before, frame)
+    ds = frame_dataset(opened, stage.before, frame)
     if variables.pattern not in call.step.used(call.parameters):
         return ds
-    table = open_group(root, STEPS[variables.pattern.made_by].group)
+    table = opened.dataset(STEPS[variables.pattern.made_by].group)
     # the table goes frame by frame
     start, stop = np.searchsorted(table[variables.cluster_frame.name].values, [frame, frame + 1])
     means = table[variables.pattern.name].variable.isel({CLUSTER: slice(start, stop)})
     return ds.assign({variables.pattern.name: means})
 
 
-def _group(root: zarr.Group, stage: Stage, iteration: Iteration, n_frames: int) -> zarr.Group:
+def _group(opened: OpenedStore, stage: Stage, iteration: Iteration, n_frames: int) -> zarr.Group:
     """Open the step's group, or make it with arrays of the right shapes."""
-    call, history = stage.calls[0], stage.provenance[0]
+    call, history, root = stage.calls[0], stage.provenance[0], opened.root
     if (found := kept_group(root, call.step.group, history["key"])) is not None:
         return found
-    ds, made = frame_dataset(root, stage.before, 0), iteration.product()
+    ds, made = frame_dataset(opened, stage.before, 0), iteration.product()
     specs = {
         str(name): ArraySpec(
             [str(dim) for dim in array.dims], array.shape, array.dtype,
@@ -130,11 +137,10 @@ def _group(root: zarr.Group, stage: Stage, iteration: Iteration, n_frames: int) 
                 spec.dims, shape, np.dtype(np.int32), chunks=(1, *shape[1:]),
                 attrs={"units": spec.units, "long_name": spec.about},
             )  # fmt: skip
-    raw = open_group(root, RAW)
     axes = {dim: ds.coords[dim].variable for dim in (*SCAN, *Q) if dim in ds.coords}
-    series = {str(key): c.variable for key, c in raw.coords.items() if c.dims == (FRAME,)}
-    own = {str(key): c.variable for key, c in made.coords.items()}
-    return begin_group(root, call.step.group, specs, {**own, **axes, **series}, history)
+    coordinates = {str(key): c.variable for key, c in made.coords.items()}
+    coordinates |= {**axes, **frame_coordinates(opened)}
+    return begin_group(root, call.step.group, specs, coordinates, history)
 
 
 def _finish(root: zarr.Group, stage: Stage, iteration: Iteration) -> None:

@@ -9,6 +9,7 @@ import zarr
 from daskstem.io.layout import ArraySpec, writable
 from daskstem.io.store import (
     begin_group,
+    ensure_gathered,
     finish_frames,
     finish_group,
     is_finished,
@@ -154,3 +155,4 @@ def _write_truth(root: zarr.Group, series: SimulatedSeries, made: dict[str, Any]
             writable(target)[...] = np.asarray(array.values)
     finish_frames(group, range(truth.sizes[FRAME]))
     finish_group(group)
+    ensure_gathered(root)

@@ -1,6 +1,8 @@
 """A recipe as stages: what is computed together, from what, and whether it is there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import xarray as xr
@@ -8,15 +10,16 @@ import zarr
 
 from daskstem.io.store import (
     RAW,
+    OpenedStore,
     group_attributes,
     group_names,
     is_finished,
-    open_group,
     remove_group,
 )
 from daskstem.io.writing import clear_partial
 from daskstem.run.recipe import Recipe, StepCall
 from daskstem.schema import variables
+from daskstem.schema.dims import FRAME
 from daskstem.schema.errors import InputError, MissingVariableError
 from daskstem.schema.parameters import defaults_of, files_of
 from daskstem.schema.provenance import digest, file_digest, provenance
@@ -164,19 +167,32 @@ def frame_bytes(patterns: zarr.Array) -> int:
     return int(patterns.nbytes // patterns.shape[0])
 
 
-def remove_stale(root: zarr.Group) -> list[str]:
-    """Remove products made from products that have been replaced; return their names."""
-    stale = [
+def remove_replaced(root: zarr.Group, stage: Stage, say: Callable[[str], None]) -> None:
+    """Remove the stage's products with another history, and all that was made from them."""
+    for call, history in zip(stage.calls, stage.provenance, strict=True):
+        group = call.step.group
+        if group in root and not same_history(root, group, history["key"]):
+            remove_group(root, group)
+            say(f"{call.step.name}: made before with other parameters; made again")
+            remove_stale(root, say)
+
+
+def remove_stale(root: zarr.Group, say: Callable[[str], None]) -> None:
+    """Remove products made from products that have been replaced, and so on."""
+    while stale := _stale(root):
+        for name in stale:
+            remove_group(root, name)
+        say(f"{', '.join(stale)}: removed, made from what is now replaced")
+
+
+def _stale(root: zarr.Group) -> list[str]:
+    described = _described(root)
+    keys = {name: attrs.get("key") for name, attrs in described.items()}
+    return [
         name
-        for name, attrs in _described(root).items()
-        if any(
-            not same_history(root, used, key)
-            for used, key in dict(attrs.get("made_from", {})).items()
-        )
+        for name, attrs in described.items()
+        if any(keys.get(used) != key for used, key in dict(attrs.get("made_from", {})).items())
     ]
-    for name in stale:
-        remove_group(root, name)
-    return stale
 
 
 def furthest_recipe(root: zarr.Group) -> list[dict[str, Any]]:
@@ -188,37 +204,38 @@ def _described(root: zarr.Group) -> dict[str, dict[str, Any]]:
     return {name: group_attributes(root, name) for name in group_names(root)}
 
 
-def frame_dataset(root: zarr.Group, before: tuple[StepCall, ...], frame: int) -> xr.Dataset:
+def frame_dataset(opened: OpenedStore, before: tuple[StepCall, ...], frame: int) -> xr.Dataset:
     """Return one frame as the next step sees it: patterns and all products so far, lazy."""
-    return _frames(root, before, slice(frame, frame + 1))
+    return _frames(opened, before, slice(frame, frame + 1))
 
 
-def series_dataset(root: zarr.Group, stage: Stage) -> xr.Dataset:
+def series_dataset(opened: OpenedStore, stage: Stage) -> xr.Dataset:
     """Return all frames as a step of the whole series sees them, lazy.
 
     Of the products it holds what the step needs, those along ``cluster`` without their
     coordinates: they are named like maps.
     """
     needed = {spec.name for call in stage.calls for spec in call.step.needs}
-    n_frames = raw_patterns(root[RAW]).shape[0]
-    ds = _frames(root, stage.before, slice(0, n_frames))
+    ds = _frames(opened, stage.before, None)
     ds = ds.drop_vars([name for name in ds.data_vars if name not in needed])
     for call in stage.before:
         if call.step.kind in ("table", "linked"):
-            table = open_group(root, call.step.group)
+            table = opened.dataset(call.step.group)
             made = [spec.name for spec in call.step.makes if spec.name in needed]
             ds = ds.assign({name: table[name].variable for name in made})
     return ds.drop_attrs(deep=False)
 
 
-def _frames(root: zarr.Group, before: tuple[StepCall, ...], window: slice) -> xr.Dataset:
+def _frames(opened: OpenedStore, before: tuple[StepCall, ...], window: slice | None) -> xr.Dataset:
     steps = [{"step": call.step.name, "parameters": call.parameters} for call in before]
-    ds = as_seen(
-        open_group(root, RAW, frames=window),
-        steps,
-        lambda name: open_group(root, name, frames=window),
-    )
-    return ds.drop_attrs(deep=False)
+    seen = partial(opened.dataset, frames=window)
+    return as_seen(seen(RAW), steps, seen).drop_attrs(deep=False)
+
+
+def frame_coordinates(opened: OpenedStore) -> dict[str, xr.Variable]:
+    """Return what counts the frames of a series."""
+    coordinates = opened.dataset(RAW).coords
+    return {str(key): c.variable for key, c in coordinates.items() if c.dims == (FRAME,)}
 
 
 def same_history(root: zarr.Group, group: str, key: str) -> bool:

@@ -11,14 +11,14 @@ import xarray as xr
 import zarr
 from distributed import Client, Future
 
-from daskstem.io.layout import ROWS_PER_CHUNK, ArraySpec, writable
+from daskstem.io.layout import ROWS_PER_CHUNK, ArraySpec, write_region
 from daskstem.io.store import (
     RAW,
+    OpenedStore,
     begin_group,
     finish_frames,
     finish_group,
     finished_frames,
-    open_group,
 )
 from daskstem.io.writing import writing
 from daskstem.run.progress import Reporter
@@ -47,27 +47,27 @@ class Rows:
 
 
 def run_table(
-    root: zarr.Group, stage: Stage, client: Client, reporter: Reporter, available: Resources
+    opened: OpenedStore, stage: Stage, client: Client, reporter: Reporter, available: Resources
 ) -> None:
     """Make a table frame by frame.
 
     Rows of different frames share files, so they are written here, in the order of the
     frames: a frame that is written again gives the same bytes.
     """
-    call, history = stage.calls[0], stage.provenance[0]
-    counts = open_group(root, STEPS["grow"].group)[variables.n_clusters.name].values
+    call, history, root = stage.calls[0], stage.provenance[0], opened.root
+    counts = opened.dataset(STEPS["grow"].group)[variables.n_clusters.name].values
     stops = np.cumsum(counts)
     rows = Rows(tuple(int(n) for n in stops - counts), int(stops[-1]) if len(stops) else 0)
     parameters = {**call.parameters, "batch_clusters": _batch(root, call.parameters, available)}
     group = kept_group(root, call.step.group, history["key"])
     if group is None:
-        group = _new_table(root, stage, rows.total, history)
+        group = _new_table(opened, stage, rows.total, history)
     n_bytes = frame_bytes(raw_patterns(root[RAW]))
     todo = [frame for frame in range(len(counts)) if frame not in finished_frames(group)]
 
     def jobs() -> Iterator[FrameJob]:
         for frame in todo:
-            ds = frame_dataset(root, stage.before, frame)
+            ds = frame_dataset(opened, stage.before, frame)
             made = call.step.function(ds, **parameters)
             _write_table(group, made, rows.of(frame), frame)
             yield _job(made, frame, n_bytes)
@@ -124,11 +124,13 @@ def _write_rows(group: zarr.Group, name: str, rows: slice, values: np.ndarray) -
     if not isinstance(array, zarr.Array) or rows.stop == rows.start:
         return
     with writing(array):
-        writable(array)[rows] = values
+        write_region(array, (rows, *(slice(0, n) for n in array.shape[1:])), values)
 
 
-def _new_table(root: zarr.Group, stage: Stage, total: int, history: dict[str, Any]) -> zarr.Group:
-    ds = frame_dataset(root, stage.before, 0)
+def _new_table(
+    opened: OpenedStore, stage: Stage, total: int, history: dict[str, Any]
+) -> zarr.Group:
+    ds = frame_dataset(opened, stage.before, 0)
     q_shape = tuple(ds.sizes[dim] for dim in Q)
     per_chunk = max(1, CHUNK_BYTES // (4 * q_shape[0] * q_shape[1]))
     specs = {
@@ -153,7 +155,7 @@ def _new_table(root: zarr.Group, stage: Stage, total: int, history: dict[str, An
     axes = {dim: ds.coords[dim].variable for dim in Q if dim in ds.coords}
     columns = [spec.name for spec in variables.cluster_table]
     return begin_group(
-        root, stage.calls[0].step.group, specs, axes, history, coordinate_names=columns
+        opened.root, stage.calls[0].step.group, specs, axes, history, coordinate_names=columns
     )
 
 

@@ -13,8 +13,7 @@ from dask.base import tokenize
 from distributed import Client, Future, KilledWorker, as_completed
 from distributed.client import FutureCancelledError
 
-from daskstem.io.layout import writable
-from daskstem.io.shards import shards_of
+from daskstem.io.layout import write_region
 from daskstem.io.writing import writing
 from daskstem.schema.errors import InputError
 
@@ -118,9 +117,7 @@ def write_block(array: zarr.Array, region: tuple[slice, ...], block: np.ndarray)
         If the disk is full or cannot be written.
     """
     with writing(array):
-        shards = shards_of(array)
-        if shards is None or not shards.write(region, block):
-            writable(array)[region] = block
+        write_region(array, region, block)
 
 
 def _count(future: Future, active: list[_Active], on_task: Callable[[int], None]) -> None:

@@ -87,7 +87,7 @@ def average(
         arrays, offsets, reach = [patterns, label], None, 0
     labels, similarities = da.compute(label, mean_similarity)
     tables = [cluster_table(*maps) for maps in zip(labels, similarities, strict=True)]
-    placed = place(arrays, [0, *(reach for _ in arrays[1:])])
+    placed = place(arrays, [0, *(reach for _ in arrays[1:])], join=True)
     blocks = pattern_blocks(patterns, ((1,) * len(labels), *placed.scan_chunks))
     q_shape = (ds.sizes[Q[0]], ds.sizes[Q[1]])
     means = [
@@ -123,11 +123,11 @@ class SumsOfBlock:
             coefficients = group_coefficients(label, weights[0], self.offsets, box, groups)
             coefficients = coefficients.reshape(rows, columns, len(groups))
         ways = [np.zeros((len(groups), *self.q_shape)) for _ in (label, *weights)]
+        sums = [way.reshape(len(groups), -1) for way in ways]
         squares = np.zeros(len(groups))
         for where, patterns in pieces:
             inside = within(where[1:3], here[0].start)
             flat = patterns.reshape(-1, self.q_shape[0] * self.q_shape[1])
-            sums = [way.reshape(len(groups), -1) for way in ways]
             row = at[inside].ravel()
             add_to_groups(flat, row, sums[-1])
             add_squares(flat, row, squares)

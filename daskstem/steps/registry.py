@@ -121,6 +121,8 @@ STEPS: Final[dict[str, Step]] = {
             needs=(v.patterns, v.label, v.mean_similarity, v.weights),
             makes=(v.pattern, v.residual),
             kind="table",
+            # of the label and the weights: patterns are read once
+            halo=lambda p, ds: footprint_reach(ds) if p["of"] == "filtered" else 0,
         ),
         Step(
             tracks,

@@ -60,7 +60,7 @@ def test_texts_and_units_come_back_as_they_were(root):
 
 def test_a_group_is_built_aside_and_replaces_the_one_before(root, monkeypatch):
     begun(root, key="old")
-    monkeypatch.setattr(ArraySpec, "create", lambda *_: 1 / 0)
+    monkeypatch.setattr(ArraySpec, "create", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         begun(root, key="new")
     assert "made" not in group_names(root)

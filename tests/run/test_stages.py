@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import daskstem
-from daskstem.io.store import open_root
+from daskstem.io.store import OpenedStore, open_root
 from daskstem.run.recipe import read_recipe
 from daskstem.run.stages import frame_dataset, furthest_recipe, histories, remove_stale, stages
 from tests import stores
@@ -61,8 +61,12 @@ def test_products_of_what_is_gone_are_removed(series, tmp_path):
     daskstem.run_recipe(stores.recipe(tmp_path), series, quiet=True, workers=1)
     shutil.rmtree(series / "similarity")
     root = open_root(series, mode="r+")
-    assert set(remove_stale(root)) == {"background", "segments", "clusters"}
-    assert remove_stale(root) == []
+    said = []
+    remove_stale(root, said.append)
+    assert said == ["background, clusters, segments: removed, made from what is now replaced"]
+    remove_stale(root, said.append)
+    assert len(said) == 1
+    assert not {"background", "clusters", "segments"} & set(root.group_keys())
     assert (series / "prefilter").exists()
 
 
@@ -77,7 +81,7 @@ def test_a_step_sees_views_and_only_products_that_fit_them(series, tmp_path):
     path = tmp_path / "cropped.toml"
     path.write_text(stores.toml(steps))
     calls = read_recipe(path).calls
-    ds = frame_dataset(open_root(series), calls, 1)
+    ds = frame_dataset(OpenedStore(open_root(series)), calls, 1)
     assert ds["patterns"].shape == (1, 7, 10, 16, 18)
     expected = np.load(tmp_path / "series.npy")[1:2, 2:9]
     np.testing.assert_array_equal(ds["patterns"], expected)
