@@ -21,6 +21,7 @@ LIBRARIES = {
     "bokeh": {"view", "explorer"},
     "panel": {"view"},
     "numba": {"kernels"},
+    "llvmlite": {"kernels"},
     "click": {"cli"},
     "rich": {"cli", "run", "view"},
     "distributed": {"run", "cli", "view"},

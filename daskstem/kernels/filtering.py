@@ -8,20 +8,30 @@ from typing import Final
 import numpy as np
 
 from daskstem.kernels.compiled import kernel
+from daskstem.kernels.vectors import (
+    LANES,
+    aligned,
+    apart,
+    load,
+    multiply_add,
+    plus,
+    splat,
+    store,
+    times,
+    total,
+)
 
 PIECE_PX: Final = 512
 """Pixels filtered and compared at a time."""
-AT_ONCE: Final = 8
-"""Neighbors added in one loop."""
-PAIRS_AT_ONCE: Final = 4
-"""Pairs of positions whose neighbors share the first-level cache."""
+POSITIONS_AT_ONCE: Final = 4
+"""Positions side by side that share the neighbors that are loaded."""
 
 
 @kernel()
-def paired_neighbors(
+def shared_neighbors(
     weights: np.ndarray, offsets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """List the neighbors that have a weight for one of two positions side by side.
+    """List the neighbors that have a weight for one of four positions side by side.
 
     Parameters
     ----------
@@ -32,38 +42,38 @@ def paired_neighbors(
 
     Returns
     -------
-    counts : (Y, (X + 1) // 2) int64
-        How many neighbors each pair has.
-    places : (Y, (X + 1) // 2, N, 2) int64
+    counts : (Y, (X + 3) // 4) int64
+        How many neighbors each group of positions has.
+    places : (Y, (X + 3) // 4, N, 2) int64
         Their rows and columns, from the footprint's first row and first column.
-    shares : (Y, (X + 1) // 2, N, 2) float32
-        Their weights for the two; zeros from the count on, N a multiple of ``AT_ONCE``.
+    shares : (Y, (X + 3) // 4, N, 4) float32
+        Their weights for the four.
     """
     rows, columns, n_offsets = weights.shape
     reach = offsets[:, 0].max()
-    side = 2 * reach + 2
+    side = 2 * reach + POSITIONS_AT_ONCE
     longest = (2 * reach + 1) * side
-    longest += -longest % AT_ONCE
-    shape = (rows, (columns + 1) // 2)
+    shape = (rows, (columns + POSITIONS_AT_ONCE - 1) // POSITIONS_AT_ONCE)
     counts = np.zeros(shape, np.int64)
-    places = np.zeros((*shape, longest, 2), np.int64)
-    shares = np.zeros((*shape, longest, 2), np.float32)
-    both = np.empty((2 * reach + 1, side, 2), np.float32)
+    places = np.empty((*shape, longest, 2), np.int64)
+    shares = np.empty((*shape, longest, POSITIONS_AT_ONCE), np.float32)
+    all_four = np.empty((2 * reach + 1, side, POSITIONS_AT_ONCE), np.float32)
     for y in range(rows):
-        for pair in range(shape[1]):
-            both[:] = 0
-            for which in range(min(2, columns - 2 * pair)):
+        for group in range(shape[1]):
+            all_four[:] = 0
+            first = POSITIONS_AT_ONCE * group
+            for which in range(min(POSITIONS_AT_ONCE, columns - first)):
                 for k in range(n_offsets):
                     row, column = offsets[k, 0] + reach, offsets[k, 1] + reach + which
-                    both[row, column, which] = weights[y, 2 * pair + which, k]
+                    all_four[row, column, which] = weights[y, first + which, k]
             n = 0
             for row in range(2 * reach + 1):
                 for column in range(side):
-                    if both[row, column, 0] != 0 or both[row, column, 1] != 0:
-                        places[y, pair, n] = row, column
-                        shares[y, pair, n] = both[row, column]
+                    if all_four[row, column].any():
+                        places[y, group, n] = row, column
+                        shares[y, group, n] = all_four[row, column]
                         n += 1
-            counts[y, pair] = n
+            counts[y, group] = n
     return counts, places, shares
 
 
@@ -86,7 +96,7 @@ def neighbor_dots(
     Parameters
     ----------
     patterns : (H, W, P)
-        Patterns, flattened, any real dtype.
+        Patterns, flattened, any real dtype, contiguous.
     means : (H, W) float64
         Their means.
     weights : (Y, X, K) float32
@@ -106,14 +116,16 @@ def neighbor_dots(
     """
     height, size = patterns.shape[0], patterns.shape[2]
     rows, columns = weights.shape[:2]
-    counts, places, shares = paired_neighbors(weights, offsets)
+    counts, places, shares = shared_neighbors(weights, offsets)
     reach = offsets[:, 0].max()
-    depth, held = 2 * reach + 1, columns + 2 * reach + 1
-    # a step that is no power of two, for the sake of the cache
-    step = PIECE_PX + 16
-    ring = np.zeros((depth, held, step), np.float32)
-    # one position more on both sides, of zeros
-    filtered = np.zeros((2, columns + 3, step), np.float32)
+    depth, held = 2 * reach + 1, columns + 2 * reach + POSITIONS_AT_ONCE
+    step = apart(PIECE_PX)
+    ring = aligned(depth * held * step)
+    ring[:] = 0
+    # two rows of filtered patterns, with a position of zeros more on both sides
+    line = (columns + POSITIONS_AT_ONCE + 2) * step
+    filtered = aligned(2 * line)
+    filtered[:] = 0
     dots = np.zeros((rows, columns, 5))
     for start in range(0, size, PIECE_PX):
         stop = min(size, start + PIECE_PX)
@@ -124,110 +136,125 @@ def neighbor_dots(
             while filled < min(height, margin[0] + y + reach + 1):
                 _fill(
                     patterns[filled], means[filled], selected, (start, stop),
-                    margin[1] - reach, ring[filled % depth],
+                    margin[1] - reach, held, ring, filled % depth * held * step, step,
                 )  # fmt: skip
                 filled += 1
-            current, previous = filtered[y % 2], filtered[(y + 1) % 2]
             first_row = margin[0] + y + depth - reach
-            _filter_row(ring, first_row, counts[y], places[y], shares[y], current)
-            _add_dots(previous, current, stop - start, y, dots)
+            current, previous = y % 2 * line, (y + 1) % 2 * line
+            _filter_row(
+                ring, first_row, depth, held, step, counts[y], places[y], shares[y],
+                filtered, current + step,
+            )  # fmt: skip
+            _add_dots(filtered, previous, current, step, stop - start, y, dots)
     return dots
 
 
 @kernel()
 def _fill(
     patterns: np.ndarray, means: np.ndarray, selected: np.ndarray, piece: tuple[int, int],
-    left: int, out: np.ndarray,
+    left: int, held: int, ring: np.ndarray, to: int, step: int,
 ) -> None:  # fmt: skip
     """Copy a piece of a row of patterns, from column ``left`` on, without their means."""
     start, stop = piece
-    chosen = selected[start:stop]
-    for x in range(max(0, -left), min(len(out), len(patterns) - left)):
-        source, to = patterns[left + x, start:stop], out[x]
-        mean = np.float32(means[left + x])
+    columns, size = patterns.shape
+    values = patterns.reshape(-1)
+    whole = (stop - start) // LANES * LANES
+    for x in range(max(0, left), min(columns, left + held)):
+        place, source = to + (x - left) * step, x * size + start
+        mean = np.float32(means[x])
         if not np.isfinite(mean):
             # what is no number must not enter its neighbors' sums with weight 0
-            to[:] = 0
+            ring[place : place + step] = 0
             continue
-        for i in range(len(source)):
-            to[i] = (np.float32(source[i]) - mean) * chosen[i]
+        less = splat(-mean)
+        for i in range(0, whole, LANES):
+            store(
+                ring,
+                place + i,
+                times(plus(load(values, source + i), less), load(selected, start + i)),
+            )
+        for i in range(whole, stop - start):
+            ring[place + i] = (np.float32(values[source + i]) - mean) * selected[start + i]
+        ring[place + stop - start : place + step] = 0
 
 
 @kernel()
 def _filter_row(
-    ring: np.ndarray, first_row: int,
+    ring: np.ndarray, first_row: int, depth: int, held: int, step: int,
     counts: np.ndarray, places: np.ndarray, shares: np.ndarray,
-    out: np.ndarray,
+    out: np.ndarray, to: int,
 ) -> None:  # fmt: skip
-    """Filter one row of positions; out[1:] receives it."""
-    depth, held, step = ring.shape
-    sources, into = ring.reshape(-1), out.reshape(-1)
-    starts = np.empty(AT_ONCE, np.uint64)
-    out[:] = 0
-    # few pairs at a time go through their lists together: what they need stays in the cache
-    for first in range(0, len(counts), PAIRS_AT_ONCE):
-        last = min(len(counts), first + PAIRS_AT_ONCE)
-        for n in range(0, counts[first:last].max(), AT_ONCE):
-            for pair in range(first, last):
-                if n >= counts[pair]:
-                    continue
-                for i in range(AT_ONCE):
-                    row, column = places[pair, n + i]
-                    line = (first_row + row) % depth
-                    starts[i] = (line * held + 2 * pair + column) * step
-                to = np.uint64((2 * pair + 1) * step)
-                _add_weighted(
-                    sources, starts, shares[pair, n : n + AT_ONCE], into, to, np.uint64(step)
-                )
-
-
-# Two filtered patterns take eight neighbors at once, so that values are loaded and stored
-# seldom: 126 us a position with 69 neighbors of 192 x 192 pixels, one by one 270. Indices are
-# unsigned: a signed one may count from the end, and asking whether it does keeps the loop from
-# vector code. The order of additions must not depend on where a block begins, so there is no
-# reassociation.
-@kernel(fastmath={"contract", "nsz"})
-def _add_weighted(
-    sources: np.ndarray, starts: np.ndarray, shares: np.ndarray,
-    out: np.ndarray, to: np.uint64, step: np.uint64,
-) -> None:  # fmt: skip
-    """Add ``AT_ONCE`` patterns, weighted, to the filtered patterns of two positions."""
-    s0, s1, s2, s3, s4, s5, s6, s7 = (
-        starts[0], starts[1], starts[2], starts[3], starts[4], starts[5], starts[6], starts[7],
-    )  # fmt: skip
-    for i in range(np.uint64(PIECE_PX)):
-        values = (
-            sources[s0 + i], sources[s1 + i], sources[s2 + i], sources[s3 + i],
-            sources[s4 + i], sources[s5 + i], sources[s6 + i], sources[s7 + i],
+    """Filter one row of positions; ``out`` receives it from ``to`` on."""
+    starts = np.empty(places.shape[1], np.int64)
+    for group in range(len(counts)):
+        for n in range(counts[group]):
+            row, column = places[group, n]
+            line = (first_row + row) % depth
+            starts[n] = (line * held + POSITIONS_AT_ONCE * group + column) * step
+        _filter_four(
+            ring, starts, counts[group], shares[group], out,
+            to + POSITIONS_AT_ONCE * group * step, step,
         )  # fmt: skip
-        first, second = out[to + i], out[to + step + i]
-        for j in range(AT_ONCE):
-            first += shares[j, 0] * values[j]
-            second += shares[j, 1] * values[j]
-        out[to + i], out[to + step + i] = first, second
+
+
+# Eight sums stay in registers while all neighbors pass, and each value that is loaded enters
+# four of them: with 69 neighbors of 192 x 192 pixels a position takes 83 us, its scalar products
+# included, with two positions and eight neighbors in a loop 120. The order of additions does not
+# depend on where a block begins.
+@kernel()
+def _filter_four(
+    ring: np.ndarray, starts: np.ndarray, count: int, shares: np.ndarray,
+    out: np.ndarray, to: int, step: int,
+) -> None:  # fmt: skip
+    """Write the weighted sums of patterns for four positions, a piece of pixels long."""
+    share = shares.reshape(-1)
+    none = splat(np.float32(0))
+    for i in range(0, PIECE_PX, 2 * LANES):
+        a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = none
+        for n in range(count):
+            values, more = load(ring, starts[n] + i), load(ring, starts[n] + i + LANES)
+            weight = splat(share[4 * n])
+            a0, a1 = multiply_add(values, weight, a0), multiply_add(more, weight, a1)
+            weight = splat(share[4 * n + 1])
+            b0, b1 = multiply_add(values, weight, b0), multiply_add(more, weight, b1)
+            weight = splat(share[4 * n + 2])
+            c0, c1 = multiply_add(values, weight, c0), multiply_add(more, weight, c1)
+            weight = splat(share[4 * n + 3])
+            d0, d1 = multiply_add(values, weight, d0), multiply_add(more, weight, d1)
+        place = to + i
+        store(out, place, a0)
+        store(out, place + LANES, a1)
+        store(out, place + step, b0)
+        store(out, place + step + LANES, b1)
+        store(out, place + 2 * step, c0)
+        store(out, place + 2 * step + LANES, c1)
+        store(out, place + 3 * step, d0)
+        store(out, place + 3 * step + LANES, d1)
 
 
 @kernel()
-def _add_dots(previous: np.ndarray, current: np.ndarray, n: int, y: int, dots: np.ndarray) -> None:
+def _add_dots(
+    filtered: np.ndarray, previous: int, current: int, step: int, n: int, y: int, dots: np.ndarray
+) -> None:
     """Add a piece's products of a row with itself, with its right and the row above."""
     columns = dots.shape[1]
+    none = splat(np.float32(0))
     for x in range(columns):
-        here, right = current[x + 1, :n], current[x + 2, :n]
-        above_left, above = previous[x, :n], previous[x + 1, :n]
-        above_right = previous[x + 2, :n]
-        own = beside = down_right = down = down_left = np.float32(0)
-        for i in range(n):
-            own += here[i] * here[i]
-            beside += here[i] * right[i]
-            down_right += here[i] * above_left[i]
-            down += here[i] * above[i]
-            down_left += here[i] * above_right[i]
-        dots[y, x, 0] += np.float64(own)
+        here, above = current + (x + 1) * step, previous + (x + 1) * step
+        own = beside = down_right = down = down_left = none
+        for i in range(0, n, LANES):
+            values = load(filtered, here + i)
+            own = multiply_add(values, values, own)
+            beside = multiply_add(values, load(filtered, here + step + i), beside)
+            down_right = multiply_add(values, load(filtered, above - step + i), down_right)
+            down = multiply_add(values, load(filtered, above + i), down)
+            down_left = multiply_add(values, load(filtered, above + step + i), down_left)
+        dots[y, x, 0] += np.float64(total(own))
         if x + 1 < columns:
-            dots[y, x, 1] += np.float64(beside)
+            dots[y, x, 1] += np.float64(total(beside))
         if y > 0:
-            dots[y - 1, x, 3] += np.float64(down)
+            dots[y - 1, x, 3] += np.float64(total(down))
             if x > 0:
-                dots[y - 1, x - 1, 4] += np.float64(down_right)
+                dots[y - 1, x - 1, 4] += np.float64(total(down_right))
             if x + 1 < columns:
-                dots[y - 1, x + 1, 2] += np.float64(down_left)
+                dots[y - 1, x + 1, 2] += np.float64(total(down_left))

@@ -9,6 +9,15 @@ import numpy as np
 
 from daskstem.kernels.compared import compared_pattern
 from daskstem.kernels.compiled import kernel
+from daskstem.kernels.vectors import (
+    LANES,
+    add_totals,
+    aligned_zeros,
+    apart,
+    load,
+    multiply_add,
+    splat,
+)
 
 SMALLEST_SIGNAL = 0.02
 """Least share of a pattern's energy taken as signal, where counts are too few to tell."""
@@ -16,8 +25,8 @@ ROWS_AT_ONCE: Final = 4
 """Rows of positions that share one passage of compared patterns through the cache."""
 PIECE_PX: Final = 512
 """Pixels compared at a time."""
-AT_ONCE: Final = 5
-"""Neighbors compared with a pattern in one loop."""
+AT_ONCE: Final = 4
+"""Patterns side by side that are compared with as many others in one loop."""
 
 
 def footprint(radius_px: int) -> np.ndarray:
@@ -39,7 +48,6 @@ def footprint(radius_px: int) -> np.ndarray:
     return np.stack([dy[inside], dx[inside]], axis=1).astype(np.int64)
 
 
-@kernel()
 def neighbor_products(
     patterns: np.ndarray,
     taps: np.ndarray,
@@ -57,7 +65,7 @@ def neighbor_products(
     Parameters
     ----------
     patterns : (H, W, Qy, Qx)
-        Raw patterns of a block and its halo, any real dtype.
+        Raw patterns of a block and its halo, any real dtype, contiguous.
     taps, weight, responses, edge
         As for ``compared_pattern``.
     half : (K // 2, 2) int64
@@ -72,92 +80,125 @@ def neighbor_products(
     noise : (H, W) float64
         Its expected part from counting noise.
     """
+    width, (q_rows, q_columns) = patterns.shape[1], patterns.shape[2:]
+    lines = _lines(half)
+    reach = int(lines[:, 0].max(initial=0))
+    # zeros left and right stand for what is outside the block
+    held = width + 2 * reach + 2 * AT_ONCE
+    step = apart((q_rows - 2 * edge) * (q_columns - 2 * edge))
+    ring = aligned_zeros((reach + ROWS_AT_ONCE, held, step))
+    products = np.zeros((*patterns.shape[:2], len(half)), np.float32)
+    energy, noise = _compare(patterns, taps, weight, responses, edge, lines, ring, products)
+    return products, energy, noise
+
+
+def _lines(half: np.ndarray) -> np.ndarray:
+    """Rows of the half of the footprint: dy, first dx, number of that offset, how many follow."""
+    dy, first, count = np.unique(half[:, 0], return_index=True, return_counts=True)
+    return np.stack([dy, half[first, 1], first, count], axis=1)
+
+
+@kernel()
+def _compare(
+    patterns: np.ndarray, taps: np.ndarray, weight: np.ndarray, responses: np.ndarray, edge: int,
+    lines: np.ndarray, ring: np.ndarray, products: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     height, width, q_rows, q_columns = patterns.shape
     size = (q_rows - 2 * edge) * (q_columns - 2 * edge)
-    reach = half[:, 0].max() if len(half) else 0
-    depth = reach + ROWS_AT_ONCE
-    # zeros left and right stand for what is outside the block; rows whose lengths were a
-    # power of two would share few places of the cache
-    ring = np.zeros((depth, width + 2 * reach + AT_ONCE, size + 16 - size % 16), np.float32)
-    products = np.zeros((height, width, len(half)), np.float32)
-    energy = np.empty((height, width))
-    noise = np.empty((height, width))
+    depth, held, step = ring.shape
+    reach = depth - ROWS_AT_ONCE
+    values = ring.reshape(-1)
+    energy, noise = np.empty((height, width)), np.empty((height, width))
+    most = lines[:, 3].max() if len(lines) else 0
+    sums = np.empty((ROWS_AT_ONCE, reach + 1, *_groups(width, most), AT_ONCE**2), np.float32)
     filled = 0
     for top in range(0, height, ROWS_AT_ONCE):
         bottom = min(height, top + ROWS_AT_ONCE)
         while filled < min(height, bottom + reach):
             for x in range(width):
+                to = (filled % depth * held + reach + x) * step
                 energy[filled, x], noise[filled, x] = compared_pattern(
-                    patterns[filled, x], taps, weight, responses, edge,
-                    ring[filled % depth, reach + x, :size],
-                )  # fmt: skip
+                    patterns[filled, x], taps, weight, responses, edge, values[to : to + size]
+                )
             filled += 1
+        sums[:] = 0
         for start in range(0, size, PIECE_PX):
-            stop = min(size, start + PIECE_PX)
+            n = min(size - start, PIECE_PX)
             for y in range(top, bottom):
-                first = 0
-                while first < len(half) and y + half[first, 0] < height:
-                    dy, dx = half[first]
-                    count = 1
-                    while first + count < len(half) and half[first + count, 0] == dy:
-                        count += 1
-                    _add_products(
-                        ring[y % depth, reach:], ring[(y + dy) % depth, reach + dx :],
-                        (start, stop), products[y, :, first : first + count],
-                    )  # fmt: skip
-                    first += count
-    return products, energy, noise
+                for dy, dx, _, count in lines:
+                    if y + dy < height:
+                        here = (y % depth * held + reach) * step + start
+                        there = ((y + dy) % depth * held + reach + dx) * step + start
+                        _add_products(
+                            values, here, there, step, n, width, count, sums[y - top, dy]
+                        )
+        for y in range(top, bottom):
+            for dy, _, first, count in lines:
+                if y + dy < height:
+                    _spread(sums[y - top, dy], products[y, :, first : first + count])
+    return energy, noise
+
+
+@kernel()
+def _groups(width: int, count: int) -> tuple[int, int]:
+    """How many groups of positions side by side there are, and of others for each of them."""
+    return (width + AT_ONCE - 1) // AT_ONCE, (count + 2 * AT_ONCE - 2) // AT_ONCE
+
+
+@kernel()
+def _spread(sums: np.ndarray, out: np.ndarray) -> None:
+    """Write the sums of position x and the one k after the first other to out[x, k]."""
+    for x in range(out.shape[0]):
+        group, i = x // AT_ONCE, x % AT_ONCE
+        for k in range(out.shape[1]):
+            other, j = (i + k) // AT_ONCE, (i + k) % AT_ONCE
+            out[x, k] = sums[group, other, AT_ONCE * i + j]
 
 
 @kernel()
 def _add_products(
-    here: np.ndarray, there: np.ndarray, piece: tuple[int, int], out: np.ndarray
-) -> None:
-    """Add to out[x, k] the product of here[x] and there[x + k], over a piece of pixels.
-
-    Two patterns are compared with five at once, so that each value that is loaded is used
-    more than once: 34 products of 28224 pixels take 45 us, one by one 90.
-    """
-    width, count = out.shape
-    start, stop = piece
-    found = np.empty((2, AT_ONCE), np.float32)
-    for x in range(0, width, 2):
-        for first in range(0, count + 1, AT_ONCE):
-            _ten_products(
-                here[x, start:stop], here[x + 1, start:stop],
-                there[x + first, start:stop], there[x + first + 1, start:stop],
-                there[x + first + 2, start:stop], there[x + first + 3, start:stop],
-                there[x + first + 4, start:stop], found,
-            )  # fmt: skip
-            for i in range(AT_ONCE):
-                k = first + i
-                if k < count:
-                    out[x, k] += found[0, i]
-                if 0 < k <= count and x + 1 < width:
-                    out[x + 1, k - 1] += found[1, i]
-
-
-@kernel(inline="always")
-def _ten_products(
-    a: np.ndarray, b: np.ndarray,
-    n0: np.ndarray, n1: np.ndarray, n2: np.ndarray, n3: np.ndarray, n4: np.ndarray,
-    out: np.ndarray,
+    values: np.ndarray, here: int, there: int, step: int, n: int, width: int, count: int,
+    sums: np.ndarray,
 ) -> None:  # fmt: skip
-    # scalars of their own, which the compiler keeps in registers
-    a0 = a1 = a2 = a3 = a4 = b0 = b1 = b2 = b3 = b4 = np.float32(0)
-    for i in range(len(a)):
-        a0 += a[i] * n0[i]
-        a1 += a[i] * n1[i]
-        a2 += a[i] * n2[i]
-        a3 += a[i] * n3[i]
-        a4 += a[i] * n4[i]
-        b0 += b[i] * n0[i]
-        b1 += b[i] * n1[i]
-        b2 += b[i] * n2[i]
-        b3 += b[i] * n3[i]
-        b4 += b[i] * n4[i]
-    out[0, 0], out[0, 1], out[0, 2], out[0, 3], out[0, 4] = a0, a1, a2, a3, a4
-    out[1, 0], out[1, 1], out[1, 2], out[1, 3], out[1, 4] = b0, b1, b2, b3, b4
+    """Add to ``sums`` the products of n pixels of patterns from ``here`` and from ``there``.
+
+    ``sums`` is (groups of positions, groups of others, 16).
+    """
+    flat = sums.reshape(-1)
+    groups, others = _groups(width, count)
+    for group in range(groups):
+        for other in range(others):
+            _add_sixteen(
+                values, here + group * AT_ONCE * step, there + (group + other) * AT_ONCE * step,
+                step, n, flat, (group * sums.shape[1] + other) * AT_ONCE**2,
+            )  # fmt: skip
+
+
+# Eight patterns that are loaded make sixteen products, whose sums stay in registers: 34
+# products of 28224 pixels take 40 us, one by one 90.
+@kernel()
+def _add_sixteen(
+    values: np.ndarray, here: int, there: int, step: int, n: int, sums: np.ndarray, to: int
+) -> None:
+    """Add the products of four patterns side by side with four others side by side."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
+    c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = a0
+    for i in range(0, n, LANES):
+        a, b = load(values, here + i), load(values, here + step + i)
+        c, d = load(values, here + 2 * step + i), load(values, here + 3 * step + i)
+        other = load(values, there + i)
+        a0, b0 = multiply_add(a, other, a0), multiply_add(b, other, b0)
+        c0, d0 = multiply_add(c, other, c0), multiply_add(d, other, d0)
+        other = load(values, there + step + i)
+        a1, b1 = multiply_add(a, other, a1), multiply_add(b, other, b1)
+        c1, d1 = multiply_add(c, other, c1), multiply_add(d, other, d1)
+        other = load(values, there + 2 * step + i)
+        a2, b2 = multiply_add(a, other, a2), multiply_add(b, other, b2)
+        c2, d2 = multiply_add(c, other, c2), multiply_add(d, other, d2)
+        other = load(values, there + 3 * step + i)
+        a3, b3 = multiply_add(a, other, a3), multiply_add(b, other, b3)
+        c3, d3 = multiply_add(c, other, c3), multiply_add(d, other, d3)
+    add_totals(sums, to, (a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3))
 
 
 @kernel()

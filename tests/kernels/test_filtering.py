@@ -10,7 +10,7 @@ DETECTOR = (16, 18)
 
 
 def dots_of(patterns, weights, offsets, ring, margin=(0, 0)):
-    flat = patterns.reshape(*patterns.shape[:2], -1)
+    flat = np.ascontiguousarray(patterns).reshape(*patterns.shape[:2], -1)
     selected = ring.ravel().astype(np.float32)
     means = flat.mean(axis=2, dtype=np.float64)
     return neighbor_dots(flat, means, weights, offsets, margin, selected)
