@@ -24,7 +24,7 @@ _BYTES: Final = (
 )
 
 
-# 14 GB/s of uint16 in cache where all are below 256, 6 otherwise, one thread.
+# 10 GB/s of uint16 where all are below 256, 5 otherwise, one thread; Blosc as installed has 5.
 @kernel()
 def join_planes(blocks: np.ndarray, block_size: int, values: np.ndarray) -> None:
     """Put integers together from the planes of their bits.
@@ -80,11 +80,13 @@ def _join_block(
             if first == 0:
                 for i in range(len(own)):
                     own[i] = parts[i]
-            else:
-                # not shifted: products are taken in lanes no wider than the values
-                factor = np.uint64(1) << np.uint64(first)
+            elif first == 8:
+                # a constant lets the compiler use lanes of the values' width: 1.3 times as fast
                 for i in range(len(own)):
-                    own[i] += parts[i] * factor
+                    own[i] |= parts[i] << 8
+            else:
+                for i in range(len(own)):
+                    own[i] |= parts[i] << first
 
 
 @kernel()
