@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,16 +23,22 @@ from numcodecs import blosc
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, Endian, ShardingCodec
 from zarr.storage import LocalStore
 
+from daskstem.io.unpacking import unpack
 from daskstem.schema.source import Piece, Region, within
 
 _INTACT: Final = 0x48674BC7
 """The crc32c of any bytes followed by their own crc32c."""
 _ABSENT: Final = 2**64 - 1
 """Offset and length, in a shard's index, of a chunk that is all fill value."""
+_AT_ONCE: Final = 2**20
+"""Bytes read by one call: threads hand Python's lock over at each, which costs them 5 %."""
 _SHUFFLES: Final = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 
-
 Index = tuple[int, ...]
+Box = tuple[Index, Region, Region]
+"""A shard or chunk: its number, what is wanted of it, and where in it that lies."""
+_Place = tuple[Index, int, int]
+"""Number of a chunk, its offset and length in the file."""
 
 
 class MissingShardError(ValueError):
@@ -102,17 +109,16 @@ class Shards:
         DamagedShardError, MissingShardError
             As for ``read``.
         """
-        chunk, fill_value = np.empty(self.chunk_shape, self.array.dtype), self.array.fill_value
-        counts = self._counts
+        chunk, room = (np.empty(self.chunk_shape, self.array.dtype) for _ in range(2))
         for shard, inside, _ in _boxes(region, self.shard_shape):
-            wanted = [
-                (tuple(i % n for i, n in zip(number, counts, strict=True)), where, cut)
-                for number, where, cut in _boxes(inside, self.chunk_shape)
-            ]
-            with _opened(self.folder, self._key(shard), counts, self.indexed) as file:
-                file.prefetch([index for index, _, _ in wanted])
-                for index, where, cut in wanted:
-                    file.unpack(index, chunk, fill_value)
+            low = [i * n for i, n in zip(shard, self.shard_shape, strict=True)]
+            boxes = _boxes(inside, self.chunk_shape, low)
+            with _opened(self.folder, self._key(shard), self._counts, self.indexed) as file:
+                for (_, where, cut), packed in zip(boxes, file.packed(boxes), strict=True):
+                    if packed is None:
+                        chunk[...] = self.array.fill_value
+                    else:
+                        unpack(packed, chunk, room)
                     yield where, chunk[cut]
 
     def write(self, region: Region, values: np.ndarray) -> bool:
@@ -121,9 +127,12 @@ class Shards:
         The file is written beside its place and moved there; its chunks lie in scan order,
         and those outside the array are left out.
         """
-        shard = tuple(s.start // n for s, n in zip(region, self.shard_shape, strict=True))
-        steps = zip(shard, self.shard_shape, self.array.shape, strict=True)
-        if tuple(region) != tuple(slice(i * n, min((i + 1) * n, size)) for i, n, size in steps):
+        boxes = _boxes(region, self.shard_shape)
+        if len(boxes) != 1:
+            return False
+        shard, _, cut = boxes[0]
+        lengths = zip(region, cut, self.shard_shape, self.array.shape, strict=True)
+        if any(c.start > 0 or (c.stop < n and s.stop < size) for s, c, n, size in lengths):
             return False
         values = np.broadcast_to(values, [s.stop - s.start for s in region])
         path = self.folder / self._key(shard)
@@ -213,25 +222,44 @@ class _OpenShard:
     key: str
     places: np.ndarray
 
-    def prefetch(self, indices: Sequence[Index]) -> None:
-        """Let the system read ahead, so that unpacking need not wait for every chunk."""
-        if not hasattr(os, "posix_fadvise"):  # not on macOS
-            return
-        for index in indices:
-            offset, length = (int(n) for n in self.places[index])
-            if offset != _ABSENT:
-                os.posix_fadvise(self.descriptor, offset, length, os.POSIX_FADV_WILLNEED)
+    def packed(self, boxes: Sequence[Box]) -> Iterator[np.ndarray | None]:
+        """Yield the packed bytes of each chunk, or None where it is all fill value.
 
-    def unpack(self, index: Index, chunk: np.ndarray, fill_value: Any) -> None:
-        """Fill ``chunk`` with the values of one chunk."""
-        offset, length = (int(n) for n in self.places[index])
-        if offset == _ABSENT:
-            chunk[...] = fill_value
-            return
-        packed = os.pread(self.descriptor, length, offset)
-        if len(packed) != length or google_crc32c.value(packed) != _INTACT:
-            raise DamagedShardError(self.key, f"the checksum of its chunk {index} does not fit")
-        blosc.decompress(memoryview(packed)[:-4], chunk)
+        They are the caller's to change, and gone when the next ones are asked for.
+        """
+        runs = list(self._runs(boxes))
+        if hasattr(os, "posix_fadvise"):  # not on macOS
+            for _, begin, size in filter(itemgetter(2), runs):  # 0 would be all of the file
+                # read meanwhile, so that unpacking need not wait
+                os.posix_fadvise(self.descriptor, begin, size, os.POSIX_FADV_WILLNEED)
+        room = np.empty(max((size for _, _, size in runs), default=0), np.uint8)
+        for run, begin, size in runs:
+            content = room[: os.preadv(self.descriptor, [room[:size].data], begin)]
+            for index, offset, length in run:
+                if offset == _ABSENT:
+                    yield None
+                    continue
+                packed = content[offset - begin : offset - begin + length]
+                if len(packed) != length or google_crc32c.value(packed) != _INTACT:
+                    found = f"the checksum of its chunk {index} does not fit"
+                    raise DamagedShardError(self.key, found)
+                yield packed[:-4]
+
+    def _runs(self, boxes: Sequence[Box]) -> Iterator[tuple[list[_Place], int, int]]:
+        """Yield chunks that lie one after the other: them, where they begin, their length."""
+        run: list[_Place] = []
+        begin = end = 0
+        for index, _, _ in boxes:
+            offset, length = self.places[index].tolist()
+            if offset != _ABSENT:
+                if end > begin and (offset != end or offset + length - begin > _AT_ONCE):
+                    yield run, begin, end - begin
+                    run, begin, end = [], 0, 0
+                begin = begin if end > begin else offset
+                end = offset + length
+            run.append((index, offset, length))
+        if run:
+            yield run, begin, end - begin
 
 
 @contextmanager
@@ -267,23 +295,22 @@ def _checksum(content: bytes) -> bytes:
     return int(google_crc32c.value(content)).to_bytes(4, "little")
 
 
-def _boxes(region: Region, shape: Sequence[int]) -> Iterator[tuple[Index, Region, Region]]:
-    """Yield the boxes of a regular grid that a region touches, in order.
+def _boxes(region: Region, shape: Sequence[int], low: Sequence[int] | None = None) -> list[Box]:
+    """Return the boxes of a regular grid that a region touches, in order.
 
-    Of each its number and what it shares with the region, in the whole and in the box.
+    ``low`` is where the grid begins, and the region's bounds count from where it does.
     """
-    axes = [_spans(part, size) for part, size in zip(region, shape, strict=True)]
-    for spans in product(*axes):
-        number, shared, cut = zip(*spans, strict=True)
-        yield number, shared, cut
+    along = map(_cuts, region, shape, low or (0,) * len(shape))
+    return [tuple(zip(*cuts, strict=True)) for cuts in product(*along)]
 
 
-def _spans(part: slice, size: int) -> list[tuple[int, slice, slice]]:
-    if part.start >= part.stop:
+def _cuts(span: slice, length: int, low: int) -> list[tuple[int, slice, slice]]:
+    """Return the same along one dimension."""
+    if span.start >= span.stop:
         return []
     found = []
-    for i in range(part.start // size, -(-part.stop // size)):
-        low = i * size
-        start, stop = max(part.start, low), min(part.stop, low + size)
-        found.append((i, slice(start, stop), slice(start - low, stop - low)))
+    for number in range((span.start - low) // length, -(-(span.stop - low) // length)):
+        begin = low + number * length
+        start, stop = max(span.start, begin), min(span.stop, begin + length)
+        found.append((number, slice(start, stop), slice(start - begin, stop - begin)))
     return found

@@ -159,6 +159,26 @@ def test_chunks_left_out_are_the_fill_value_as_the_format_says(tmp_path):
     np.testing.assert_array_equal(shards_of(array).read(whole(array)), values)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    data=st.data(),
+    present=st.sets(st.integers(0, 24), min_size=1),
+    at_once=st.sampled_from([1, 150, 2**20]),
+)
+def test_chunks_are_read_wherever_they_lie_in_the_file(tmp_path_factory, data, present, at_once):
+    array = created(tmp_path_factory.mktemp("order"), (1, 10, 10, 3), shard=10)
+    values = np.zeros(array.shape, "u2")
+    for number in present:
+        y, x = divmod(number, 5)
+        values[0, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2] = number + 1
+    # Zarr leaves out chunks of zeros, and puts the others in an order of its own
+    array.with_config({"write_empty_chunks": False})[...] = values
+    region = data.draw(st.tuples(*(spans(n) for n in array.shape)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("daskstem.io.shards._AT_ONCE", at_once)
+        np.testing.assert_array_equal(shards_of(array).read(region), values[region])
+
+
 def test_what_is_no_whole_shard_is_left_to_zarr(tmp_path):
     array = created(tmp_path)
     shards = shards_of(array)

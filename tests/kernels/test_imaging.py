@@ -39,9 +39,29 @@ def test_no_number_of_patterns_overflows_the_sum(dtype, value):
     assert total.tolist() == [(2 * 2**16 + 3) * value] * 2
 
 
-def test_runs_hold_every_pixel_that_counts_and_skip_wide_gaps():
+def test_runs_of_weights_hold_every_pixel_that_counts_and_skip_wide_gaps():
     detectors = np.zeros((3, 500))
-    detectors[0, [3, 20, 490]] = 1
+    detectors[0, [3, 20, 490]] = 2
     detectors[2, 499] = 0.5
-    assert detector_runs(detectors).tolist() == [[0, 3, 21], [0, 490, 491], [2, 499, 500]]
-    assert detector_runs(detectors[1:2]).shape == (0, 3)
+    found = detector_runs(detectors).tolist()
+    assert found == [[0, 3, 21, 0], [0, 490, 491, 0], [2, 499, 500, 0]]
+    assert detector_runs(detectors[1:2]).shape == (0, 4)
+
+
+def test_runs_of_ones_hold_no_other_pixel():
+    detectors = np.zeros((2, 500))
+    detectors[0, [3, 4, 6, 490]] = 1
+    detectors[1, 7:9] = 1, 0.5
+    found = detector_runs(detectors).tolist()
+    assert found == [[0, 3, 5, 1], [0, 6, 7, 1], [0, 490, 491, 1], [1, 7, 9, 0]]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "i4", "u4", "f4"])
+def test_sums_on_masks_do_not_overflow(dtype):
+    dtype = np.dtype(dtype)
+    largest = np.iinfo(dtype).max if dtype.kind in "iu" else 2**20
+    patterns = np.full((2, 300 * 300), largest, dtype)
+    masks = np.ones((2, 300 * 300))
+    masks[1, 5::7] = 0
+    found = detector_sums(patterns, masks, detector_runs(masks))
+    np.testing.assert_array_equal(found, int(largest) * np.broadcast_to(masks.sum(axis=1), (2, 2)))
