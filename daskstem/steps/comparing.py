@@ -115,7 +115,7 @@ def _refuse_wide(radius_px: int, scan: tuple[int, int]) -> None:
 class NeighborComparison:
     """Everything that turns a haloed block and its weights into similarities.
 
-    ``images`` weigh a pattern's pixels for its mean and for its counting noise.
+    ``images`` weigh a pattern's pixels for its sum and for its counting noise.
     """
 
     taps: np.ndarray
@@ -136,7 +136,7 @@ class NeighborComparison:
         dots = neighbor_dots(
             # the blur is linear and keeps the mean, so it may as well come first
             compared.blurred(haloed, self.taps) if len(self.taps) > 1 else raw,
-            measured[..., 0],
+            measured[..., 0] / raw.shape[2],
             weights,
             offsets,
             margin,
@@ -173,7 +173,7 @@ def neighbor_comparison(ds: xr.Dataset, **parameters: Any) -> NeighborComparison
     selected = ring.ravel().astype(np.float32)
     gain = counting_gain(parameters["noise"], parameters["gain"], dtype)
     response = kernels.noise_response(selected, taps, gain)
-    images = np.stack([np.full(ring.size, 1 / ring.size), response])
+    images = np.stack([np.ones(ring.size), response])
     return NeighborComparison(taps, selected, images, detector_runs(images), gain)
 
 
