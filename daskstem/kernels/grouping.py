@@ -6,8 +6,6 @@ from daskstem.kernels.compiled import kernel
 from daskstem.kernels.summing import ROWS_AT_ONCE, sum_dtype
 
 _TILE = 2048
-# Patterns added up in float32 before their sum goes to float64.
-_TERMS = 16
 
 
 @kernel()
@@ -97,41 +95,28 @@ def _add_to_groups(
             first = k
 
 
+# Four patterns at once, so that the tile is read and written a fourth as often.
+@kernel()
 def add_weighted(patterns: np.ndarray, coefficients: np.ndarray, sums: np.ndarray) -> None:
     """Add patterns to several sums, each with a coefficient of its own.
 
     Parameters
     ----------
     patterns : (N, P)
-        Raw patterns, flattened, any real dtype.
+        Flattened patterns, any real dtype.
     coefficients : (N, G) float64
         What each pattern counts for in each group; zeros are skipped.
     sums : (G, P) float64
-        Changed in place. Values that float32 holds are first added up in it, 16 patterns at
-        a time: a relative error of at most 2e-6; exact for counts of 16 bits that each count
-        once.
+        Changed in place.
     """
-    dtype = np.float32 if np.can_cast(patterns.dtype, np.float32) else np.float64
-    tile = np.empty(_TILE, dtype)
-    for first in range(0, len(patterns), _TERMS):
-        some = slice(first, first + _TERMS)
-        _add_weighted(patterns[some], coefficients[some], sums, tile)
-
-
-# Four patterns at once, so that the tile is read and written a fourth as often: 22 GB/s of
-# uint16 for one group, one thread, where one by one in float64 gave 13.
-@kernel()
-def _add_weighted(
-    patterns: np.ndarray, coefficients: np.ndarray, sums: np.ndarray, tile: np.ndarray
-) -> None:
-    size, real = patterns.shape[1], tile.dtype.type
+    size, tile = patterns.shape[1], np.empty(_TILE)
     for g in range(coefficients.shape[1]):
         found = np.flatnonzero(coefficients[:, g])
         if len(found) == 0:
             continue
         # up to a multiple of four, with one that counts nothing
         rows = np.full((len(found) + 3) // 4 * 4, found[0])
-        counts = np.zeros(len(rows), tile.dtype)
+        counts = np.zeros(len(rows))
         for k in range(len(found)):
             rows[k], counts[k] = found[k], coefficients[found[k], g]
         for start in range(0, size, len(tile)):
@@ -143,8 +128,8 @@ def _add_weighted(
                 a, b = patterns[rows[k], start:stop], patterns[rows[k + 1], start:stop]
                 c, d = patterns[rows[k + 2], start:stop], patterns[rows[k + 3], start:stop]
                 for i in range(len(partial)):
-                    partial[i] += of_a * real(a[i]) + of_b * real(b[i])
-                    partial[i] += of_c * real(c[i]) + of_d * real(d[i])
+                    partial[i] += of_a * a[i] + of_b * b[i]
+                    partial[i] += of_c * c[i] + of_d * d[i]
             for i in range(len(partial)):
                 sums[g, start + i] += partial[i]
 
