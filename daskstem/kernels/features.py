@@ -6,6 +6,7 @@ from typing import Final, Literal
 import numpy as np
 
 from daskstem.kernels.compiled import kernel
+from daskstem.kernels.vectors import LANES, load, plus, store
 
 Normalization = Literal["none", "sqrt", "log", "l2", "sqrt_l2", "unit_variance"]
 """What becomes of a pixel's count before patterns are compared."""
@@ -145,7 +146,7 @@ def fill_features(pattern: np.ndarray, recipe: Recipe, line: np.ndarray, out: np
     Parameters
     ----------
     pattern : (Qy, Qx)
-        Any real dtype.
+        Any real dtype, contiguous.
     recipe
         Of ``Features``.
     line
@@ -154,45 +155,71 @@ def fill_features(pattern: np.ndarray, recipe: Recipe, line: np.ndarray, out: np
         Receives the features.
     """
     runs, binning, function, _, scale, logarithms = recipe
+    values, columns = pattern.reshape(-1), pattern.shape[1]
     at = 0
     total = 0.0
     for r in range(len(runs)):
-        row, start, stop = runs[r]
-        piece = out[at : at + stop - start]
+        n = runs[r, 2] - runs[r, 1]
+        first = binning * (runs[r, 0] * columns + runs[r, 1])
+        piece = out[at : at + n]
         if binning == 1:
-            source = pattern[row, start:stop]
-            for i in range(len(piece)):
-                piece[i] = np.float32(source[i])
+            _add_rows(values, first, columns, 1, n, piece)
         else:
-            _bin(pattern, row, start, binning, line[: len(piece) * binning], piece)
+            _add_rows(values, first, columns, binning, n * binning, line)
+            _fold(line, binning, piece)
         if function == _ROOT:
-            for i in range(len(piece)):
+            for i in range(n):
                 # not max(): what is not a number must stay so
                 piece[i] = np.sqrt(np.float32(0.0) if piece[i] < 0 else piece[i])
         elif function == _LOGARITHM:
-            for i in range(len(piece)):
+            for i in range(n):
                 piece[i] = _log1p(piece[i], logarithms)
         if len(scale):
-            own = scale[at : at + len(piece)]
-            for i in range(len(piece)):
+            own = scale[at : at + n]
+            for i in range(n):
                 piece[i] *= own[i]
         square = np.float32(0.0)
-        for i in range(len(piece)):
+        for i in range(n):
             square += piece[i] * piece[i]
         total += np.float64(square)
-        at += len(piece)
+        at += n
     return total
 
 
 @kernel()
-def _bin(
-    pattern: np.ndarray, row: int, start: int, binning: int, line: np.ndarray, out: np.ndarray
+def _add_rows(
+    values: np.ndarray, first: int, columns: int, n_rows: int, n: int, out: np.ndarray
 ) -> None:
-    line[:] = 0
-    for d in range(binning):
-        source = pattern[row * binning + d, start * binning : start * binning + len(line)]
-        for i in range(len(line)):
-            line[i] += np.float32(source[i])
+    """Write the sums of n_rows pixels below each other, n of them from ``first`` on."""
+    whole = n // LANES * LANES
+    for i in range(0, whole, LANES):
+        total = load(values, first + i)
+        for row in range(1, n_rows):
+            total = plus(total, load(values, first + row * columns + i))
+        store(out, i, total)
+    for i in range(whole, n):
+        rest = np.float32(values[first + i])
+        for row in range(1, n_rows):
+            rest += np.float32(values[first + row * columns + i])
+        out[i] = rest
+
+
+@kernel()
+def _fold(line: np.ndarray, binning: int, out: np.ndarray) -> None:
+    """Write the sums of pixels side by side."""
+    # the usual numbers by themselves: the compiler then makes vector code, twice as fast
+    if binning == 2:
+        _fold_by(line, 2, out)
+    elif binning == 3:
+        _fold_by(line, 3, out)
+    elif binning == 4:
+        _fold_by(line, 4, out)
+    else:
+        _fold_by(line, binning, out)
+
+
+@kernel(inline="always")
+def _fold_by(line: np.ndarray, binning: int, out: np.ndarray) -> None:
     for i in range(len(out)):
         total = line[i * binning]
         for d in range(1, binning):
