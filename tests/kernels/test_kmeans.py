@@ -31,6 +31,15 @@ def test_features_are_those_of_numpy(normalize, binning):
     np.testing.assert_allclose(feature_rows(COUNTS, features), expected, rtol=3e-7)
 
 
+@pytest.mark.parametrize("binning", [1, 2, 3, 4, 5])
+def test_features_of_a_wide_detector_are_those_of_numpy(binning):
+    counts = RNG.poisson(3.0, (3, 12, 107)).astype(np.uint16)
+    pixels = RNG.random((12 // binning, 107 // binning)) > 0.01
+    features = features_of(pixels, binning=binning, normalize="sqrt")
+    expected = plain_rows(counts, pixels, binning=binning, normalize="sqrt")
+    np.testing.assert_allclose(feature_rows(counts, features), expected, rtol=3e-7)
+
+
 def test_logarithms_of_large_and_broken_counts_are_computed():
     values = np.array([[[0.0, 4095, 4096, 0.5, 1e6, -3.0]]], np.float32)
     features = features_of(np.ones((1, 6), bool), binning=1, normalize="log")

@@ -67,12 +67,14 @@ def test_taps_are_the_kernel_of_scipy(sigma):
     assert expected[20 + len(taps)] == 0
 
 
-# 20 px is wider than the detector: its edges reflect more than once
+# 20 px is wider than the detector: its edges reflect more than once; rows shorter than a vector
+# and longer than two
+@pytest.mark.parametrize("detector", [DETECTOR, (9, 53)])
 @pytest.mark.parametrize("sigma", [0.0, 1.0, 2.5, 20.0])
-def test_compared_pattern_is_literal(sigma):
-    pattern = scenes.counts((1, 1), DETECTOR, dose=20.0)[0, 0]
+def test_compared_pattern_is_literal(sigma, detector):
+    pattern = scenes.counts((1, 1), detector, dose=20.0)[0, 0]
     found, energy = compared(pattern, sigma)
-    expected = literal.compared(pattern, sigma, literal.radial_weight(DETECTOR, EDGE))
+    expected = literal.compared(pattern, sigma, literal.radial_weight(detector, EDGE))
     inner = expected[EDGE:-EDGE, EDGE:-EDGE]
     # float32 sums of counts of this size
     np.testing.assert_allclose(found, inner, atol=1e-6 * pattern.max())
