@@ -52,7 +52,7 @@ def bin_boxes(patterns: np.ndarray, *, scan: int, q: int) -> np.ndarray:
     return binned
 
 
-# 2.6 GB/s of uint16 for boxes of 2 x 2 pixels, 6.8 with 2 x 2 positions, 192 x 192, one thread.
+# 3.7 GB/s of uint16 for boxes of 2 x 2 pixels, 6.8 with 2 x 2 positions, 192 x 192, one thread.
 @kernel()
 def _sum_boxes(
     patterns: np.ndarray, scan: int, q: int, line: np.ndarray, binned: np.ndarray
@@ -67,13 +67,37 @@ def _sum_boxes(
                         for dx in range(scan):
                             for dv in range(q):
                                 _add(patterns[f, y * scan + dy, x * scan + dx, v * q + dv], line)
-                    _fold(line, q, binned[f, y, x, v])
+                    fold(line, q, binned[f, y, x, v])
 
 
 @kernel(inline="always")
 def _add(values: np.ndarray, line: np.ndarray) -> None:
     for u in range(len(line)):
         line[u] += values[u]
+
+
+@kernel(inline="always")
+def fold(line: np.ndarray, q: int, out: np.ndarray) -> None:
+    """Write the sums of q pixels side by side.
+
+    Parameters
+    ----------
+    line : (q * N,)
+        Any real dtype.
+    q
+        How many pixels are added.
+    out : (N,)
+        Receives the sums.
+    """
+    # the usual numbers by themselves: the compiler then makes vector code, twice as fast
+    if q == 2:
+        _fold(line, 2, out)
+    elif q == 3:
+        _fold(line, 3, out)
+    elif q == 4:
+        _fold(line, 4, out)
+    else:
+        _fold(line, q, out)
 
 
 @kernel(inline="always")

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from daskstem.kernels.binning import fold
 from daskstem.kernels.compiled import kernel
 from daskstem.kernels.vectors import LANES, load, plus, store
 
@@ -166,7 +167,7 @@ def fill_features(pattern: np.ndarray, recipe: Recipe, line: np.ndarray, out: np
             _add_rows(values, first, columns, 1, n, piece)
         else:
             _add_rows(values, first, columns, binning, n * binning, line)
-            _fold(line, binning, piece)
+            fold(line, binning, piece)
         if function == _ROOT:
             for i in range(n):
                 # not max(): what is not a number must stay so
@@ -202,29 +203,6 @@ def _add_rows(
         for row in range(1, n_rows):
             rest += np.float32(values[first + row * columns + i])
         out[i] = rest
-
-
-@kernel()
-def _fold(line: np.ndarray, binning: int, out: np.ndarray) -> None:
-    """Write the sums of pixels side by side."""
-    # the usual numbers by themselves: the compiler then makes vector code, twice as fast
-    if binning == 2:
-        _fold_by(line, 2, out)
-    elif binning == 3:
-        _fold_by(line, 3, out)
-    elif binning == 4:
-        _fold_by(line, 4, out)
-    else:
-        _fold_by(line, binning, out)
-
-
-@kernel(inline="always")
-def _fold_by(line: np.ndarray, binning: int, out: np.ndarray) -> None:
-    for i in range(len(out)):
-        total = line[i * binning]
-        for d in range(1, binning):
-            total += line[i * binning + d]
-        out[i] = total
 
 
 @kernel(inline="always")

@@ -99,17 +99,13 @@ def detector_sums(patterns: np.ndarray, detectors: np.ndarray, runs: np.ndarray)
         for r in range(len(runs)):
             m, start, stop, plain = runs[r]
             if plain:
-                values = patterns[i, start:stop]
-                total = 0
-                for p in range(len(values)):
-                    total += values[p]
-                sums[i, m] += total
+                sums[i, m] += _sum(patterns[i, start:stop])
             else:
                 sums[i, m] += _dot(patterns[i, start:stop], detectors[m, start:stop])
     return sums
 
 
-@kernel()
+@kernel(inline="always")
 def _sum(values: np.ndarray) -> float:
     # integers are added as such, which takes half the time; floats in float64
     total = 0

@@ -190,11 +190,14 @@ def _place(context: Any, builder: Any, signature: Any, values: Any, of: Any) -> 
 
 
 @kernel()
+def _from_line(held: np.ndarray) -> np.ndarray:
+    return held[-(held.ctypes.data // 4) % LINE_PX :]
+
+
+@kernel()
 def aligned(size: int) -> np.ndarray:
     """Return memory for ``size`` float32, not cleared, that begins with a line of the cache."""
-    held = np.empty(size + LINE_PX, np.float32)
-    first = -(held.ctypes.data // 4) % LINE_PX
-    return held[first : first + size]
+    return _from_line(np.empty(size + LINE_PX, np.float32))[:size]
 
 
 def aligned_zeros(shape: tuple[int, ...]) -> np.ndarray:
@@ -202,9 +205,9 @@ def aligned_zeros(shape: tuple[int, ...]) -> np.ndarray:
 
     NumPy asks the system for large pages, which compiled code does not.
     """
-    held = np.zeros(prod(shape) + LINE_PX, np.float32)
-    first = -(held.ctypes.data // 4) % LINE_PX
-    return held[first : first + prod(shape)].reshape(shape)
+    size = prod(shape)
+    held: np.ndarray = _from_line(np.zeros(size + LINE_PX, np.float32))
+    return held[:size].reshape(shape)
 
 
 @kernel()
