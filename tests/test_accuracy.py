@@ -29,6 +29,7 @@ CASES = {
     "96 pixels, few counts": ((1, 18, 20, 96, 96), 0.05, 1.5, 6, DEFAULT),
     "96 pixels, many counts": ((1, 12, 14, 96, 96), 300.0, 1.5, 6, DEFAULT),
     "192 pixels, default": ((1, 12, 14, 192, 192), 2.0, 3.0, 12, DEFAULT),
+    "192 pixels, few counts": ((1, 10, 12, 192, 192), 0.05, 3.0, 12, DEFAULT),
     "oblong detector": ((1, 12, 14, 64, 120), 2.0, 1.0, 4, DEFAULT),
 }
 each_case = pytest.mark.parametrize("name", CASES)

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from daskstem.kernels.compiled import kernel
+from daskstem.kernels.sampling import Sampling, whole_sampling
 from daskstem.kernels.vectors import (
     LANES,
-    LINE_PX,
     Vector,
     aligned,
     apart,
@@ -21,161 +21,51 @@ from daskstem.kernels.vectors import (
     store,
     times,
     total,
+    transpose,
 )
 
-ROWS_AT_ONCE: Final = 4
-"""Rows of a pattern that are blurred at once."""
-
-
-def radial_weight(
-    shape: tuple[int, int], edge_px: int, center: tuple[float, float] | None = None
-) -> np.ndarray:
-    """Weight r^2 / (Qy Qx) of every detector pixel, zero in a frame of ``edge_px``.
-
-    Parameters
-    ----------
-    shape
-        Detector rows and columns.
-    edge_px
-        Width of the frame that counts for nothing.
-    center
-        Row and column that r is measured from; the detector's middle by default.
-
-    Returns
-    -------
-    (Qy, Qx) float32
-    """
-    rows, columns = shape
-    y0, x0 = center or ((rows - 1) / 2, (columns - 1) / 2)
-    y = (np.arange(rows) - y0)[:, np.newaxis]
-    x = (np.arange(columns) - x0)[np.newaxis]
-    weight = (y**2 + x**2) / (rows * columns)
-    inner = np.zeros(shape, dtype=bool)
-    inner[edge_px : rows - edge_px, edge_px : columns - edge_px] = True
-    return np.where(inner, weight, 0.0).astype(np.float32)
-
-
-def gaussian_taps(sigma_px: float) -> np.ndarray:
-    """Half of a normalised Gaussian, centre first, cut off at 4 sigma as SciPy does.
-
-    Returns
-    -------
-    (T,) float32
-        Taps 0, 1, ... T - 1; ``taps[0] + 2 * taps[1:].sum()`` is 1.
-    """
-    reach = int(4.0 * sigma_px + 0.5)
-    taps = np.exp(-0.5 * (np.arange(reach + 1) / max(sigma_px, 1e-9)) ** 2)
-    return (taps / (taps[0] + 2 * taps[1:].sum())).astype(np.float32)
-
-
-def count_responses(weight: np.ndarray, taps: np.ndarray) -> np.ndarray:
-    """Return what one count at each pixel adds to a pattern's weighted mean and energy.
-
-    The compared pattern is linear in the counts, v = L I with
-    L(q, j) = w(q) (g(q, j) - m(j)), where g is the blur and m(j) = sum_q w(q) g(q, j) / sum w
-    the part of a count at j in the weighted mean. Counting noise of one count at j adds
-    sum_q L(q, j)^2 to the expectation of |v|^2, beyond the signal's own.
-
-    Parameters
-    ----------
-    weight : (Qy, Qx) float32
-        As from ``radial_weight``.
-    taps : (T,) float32
-        As from ``gaussian_taps``.
-
-    Returns
-    -------
-    (2, Qy, Qx) float32
-        m, and the energy from noise.
-    """
-    w = weight.astype(np.float64)
-    by, bx = (_blur_matrix(n, taps) for n in w.shape)
-    mean = by @ w @ bx / max(w.sum(), np.finfo(np.float32).tiny)
-    squared = (by**2).T @ w**2 @ bx**2
-    mixed = by.T @ w**2 @ bx
-    energy = squared - 2 * mean * mixed + mean**2 * (w**2).sum()
-    return np.stack([mean, energy]).astype(np.float32)
-
-
-def _blur_matrix(size: int, taps: np.ndarray) -> np.ndarray:
-    """Blur with reflecting edges as a symmetric matrix."""
-    matrix = np.zeros((size, size))
-    period = 2 * size
-    for tap in range(-len(taps) + 1, len(taps)):
-        target = (np.arange(size) + tap) % period
-        target = np.where(target < size, target, period - 1 - target)
-        np.add.at(matrix, (np.arange(size), target), float(taps[abs(tap)]))
-    return matrix
+LINES_AT_ONCE: Final = 4
+"""Lines of a pattern that are blurred at once."""
 
 
 @kernel()
 def compared_pattern(
-    pattern: np.ndarray,
-    taps: np.ndarray,
-    weight: np.ndarray,
-    responses: np.ndarray,
-    edge: int,
-    out: np.ndarray,
+    pattern: np.ndarray, sampling: Sampling, out: np.ndarray
 ) -> tuple[float, float]:
-    """Blur a pattern, take out its weighted mean, weight it; keep what the edge leaves.
+    """Blur a pattern, take out its weighted mean, weight it, at the pixels that are compared.
 
-    v = (G - sum(G w) / sum(w)) w with G the Gaussian blur with reflecting edges.
+    v = (G - sum(G w) / sum(w)) k with G the Gaussian blur with reflecting edges, w the weight
+    of all pixels and k that of those that are kept.
 
     Parameters
     ----------
     pattern : (Qy, Qx)
         Any real dtype, contiguous.
-    taps : (T,) float32
-        Half of the Gaussian, as from ``gaussian_taps``.
-    weight : (Qy, Qx) float32
-        Zero in a frame of ``edge`` pixels.
-    responses : (2, Qy, Qx) float32
-        As from ``count_responses``.
-    edge : int
-        Width of that frame.
-    out : ((Qy - 2 edge) * (Qx - 2 edge),) float32
-        Receives v.
+    sampling
+        The kept pixels: R rows, C columns.
+    out : (C * R,) float32
+        Receives v, column by column.
 
     Returns
     -------
     |v|^2 and its expected part from counting noise, float64.
     """
     rows, columns = pattern.shape
-    height, width = rows - 2 * edge, columns - 2 * edge
-    reach = len(taps) - 1
-    # how far the blur looks past the detector, where the pattern is mirrored
-    beyond = max(0, reach - edge)
     step = apart(columns)
-    held = aligned((rows + 2 * beyond + ROWS_AT_ONCE) * step)
-    mean, noise = _converted(pattern, responses, held, beyond * step, step)
-    for t in range(beyond):
-        for y in (-1 - t, rows + t):
-            to, source = (y + beyond) * step, (_reflected(y, rows) + beyond) * step
-            held[to : to + step] = held[source : source + step]
-    # vectors reach past the last row and column: what lies there may be too small for a normal
-    # number, which takes the processor a hundred times as long
-    held[(rows + 2 * beyond) * step :] = 0
-    lead = (beyond + LINE_PX - 1) // LINE_PX * LINE_PX
-    line = apart(lead + columns + beyond)
-    down, along = aligned(ROWS_AT_ONCE * line), aligned(ROWS_AT_ONCE * line)
-    down[:] = 0
-    both_sides = _both_sides(taps)
+    held = aligned(rows * step)
+    mean, noise = _converted(pattern, sampling.responses, held, step)
+    across = _blurred_lines(held, rows, columns, step, sampling.taps, sampling.rows)
+    line = apart(len(sampling.rows))
+    turned = _turned(across, step, columns, len(sampling.rows), line)
+    size = len(sampling.rows)
+    both = _blurred_lines(turned, columns, size, line, sampling.taps, sampling.columns)
+    weights = sampling.weight.reshape(-1)
     energy = 0.0
-    for y in range(0, height, ROWS_AT_ONCE):
-        above = (y + edge - reach + beyond) * step
-        _blur_down(held, above, step, both_sides, columns, down, lead, line)
-        for row in range(ROWS_AT_ONCE):
-            _mirror(down, row * line + lead, columns, beyond)
-        _blur_along(down, lead + edge - reach, line, both_sides, width, along)
-        for row in range(min(ROWS_AT_ONCE, height - y)):
-            at = (edge + y + row) * columns + edge
-            energy += _weighted(
-                along, row * line, width, np.float32(mean), weight, at, out, (y + row) * width
-            )
+    for x in range(len(sampling.columns)):
+        energy += _weighted(both, x * line, np.float32(mean), weights, out, x * size, size)
     return energy, noise
 
 
-@kernel()
 def blurred(patterns: np.ndarray, taps: np.ndarray) -> np.ndarray:
     """Blur every pattern, with reflecting edges.
 
@@ -191,97 +81,26 @@ def blurred(patterns: np.ndarray, taps: np.ndarray) -> np.ndarray:
     (H, W, Qy * Qx) float32
     """
     height, width, rows, columns = patterns.shape
-    ones = np.ones((rows, columns), np.float32)
-    nothing = np.zeros((2, rows, columns), np.float32)
-    out = np.empty((height, width, rows * columns), np.float32)
+    return _each_blurred(patterns, whole_sampling((rows, columns), taps))
+
+
+@kernel()
+def _each_blurred(patterns: np.ndarray, sampling: Sampling) -> np.ndarray:
+    height, width, rows, columns = patterns.shape
+    out = np.empty((height, width, rows, columns), np.float32)
+    by_column = np.empty(rows * columns, np.float32)
     for y in range(height):
         for x in range(width):
-            compared_pattern(patterns[y, x], taps, ones, nothing, 0, out[y, x])
-    return out
-
-
-# Four rows are blurred at once, two vectors of each, so that what is loaded is used more than
-# once: a pattern of 192 x 192 pixels takes 54 us with sigma 3, row by row 72, SciPy 520.
-
-
-@kernel()
-def _both_sides(taps: np.ndarray) -> np.ndarray:
-    """Return the whole Gaussian, with zeros where some of the rows blurred at once end."""
-    reach, more = len(taps) - 1, ROWS_AT_ONCE - 1
-    whole = np.zeros(2 * (reach + more) + 1, np.float32)
-    for t in range(-reach, reach + 1):
-        whole[more + reach + t] = taps[abs(t)]
-    return whole
-
-
-@kernel()
-def _blur_down(
-    held: np.ndarray, start: int, step: int, taps: np.ndarray, columns: int,
-    out: np.ndarray, to: int, line: int,
-) -> None:  # fmt: skip
-    """Blur four rows along y; ``start`` is where the first row that they need begins."""
-    for x in range(0, columns, 2 * LANES):
-        a = b = c = d = a2 = b2 = c2 = d2 = splat(np.float32(0))
-        tap_a = tap_b = tap_c = a
-        for t in range(len(taps) - ROWS_AT_ONCE + 1):
-            # what is a row's tap now was that of the row above it before
-            tap_d, tap_c, tap_b = tap_c, tap_b, tap_a
-            tap_a = splat(taps[t + ROWS_AT_ONCE - 1])
-            place = start + t * step + x
-            values, more = load(held, place), load(held, place + LANES)
-            a, a2 = multiply_add(values, tap_a, a), multiply_add(more, tap_a, a2)
-            b, b2 = multiply_add(values, tap_b, b), multiply_add(more, tap_b, b2)
-            c, c2 = multiply_add(values, tap_c, c), multiply_add(more, tap_c, c2)
-            d, d2 = multiply_add(values, tap_d, d), multiply_add(more, tap_d, d2)
-        _store_two(out, to + x, a, a2)
-        _store_two(out, to + x + line, b, b2)
-        _store_two(out, to + x + 2 * line, c, c2)
-        _store_two(out, to + x + 3 * line, d, d2)
-
-
-@kernel()
-def _blur_along(
-    rows: np.ndarray, start: int, line: int, taps: np.ndarray, width: int, out: np.ndarray
-) -> None:
-    """Blur four rows along x; ``start`` is where the first value that they need lies."""
-    for x in range(0, width, 2 * LANES):
-        a = b = c = d = a2 = b2 = c2 = d2 = splat(np.float32(0))
-        for t in range(len(taps) - 2 * (ROWS_AT_ONCE - 1)):
-            tap = splat(taps[t + ROWS_AT_ONCE - 1])
-            place = start + x + t
-            a = multiply_add(load(rows, place), tap, a)
-            a2 = multiply_add(load(rows, place + LANES), tap, a2)
-            b = multiply_add(load(rows, place + line), tap, b)
-            b2 = multiply_add(load(rows, place + line + LANES), tap, b2)
-            c = multiply_add(load(rows, place + 2 * line), tap, c)
-            c2 = multiply_add(load(rows, place + 2 * line + LANES), tap, c2)
-            d = multiply_add(load(rows, place + 3 * line), tap, d)
-            d2 = multiply_add(load(rows, place + 3 * line + LANES), tap, d2)
-        _store_two(out, x, a, a2)
-        _store_two(out, x + line, b, b2)
-        _store_two(out, x + 2 * line, c, c2)
-        _store_two(out, x + 3 * line, d, d2)
-
-
-@kernel(inline="always")
-def _store_two(out: np.ndarray, to: int, first: Vector, second: Vector) -> None:
-    store(out, to, first)
-    store(out, to + LANES, second)
-
-
-@kernel()
-def _mirror(rows: np.ndarray, start: int, columns: int, beyond: int) -> None:
-    """Continue the row that begins at ``start`` past both its ends."""
-    for t in range(beyond):
-        rows[start - 1 - t] = rows[start + _reflected(-1 - t, columns)]
-        rows[start + columns + t] = rows[start + _reflected(columns + t, columns)]
+            compared_pattern(patterns[y, x], sampling, by_column)
+            out[y, x] = by_column.reshape(columns, rows).T
+    return out.reshape(height, width, rows * columns)
 
 
 @kernel()
 def _converted(
-    pattern: np.ndarray, responses: np.ndarray, out: np.ndarray, start: int, step: int
+    pattern: np.ndarray, responses: np.ndarray, out: np.ndarray, step: int
 ) -> tuple[float, float]:
-    """Copy a pattern as float32, from ``start`` on, and zeros behind each of its rows.
+    """Copy a pattern as float32, its rows ``step`` apart, with zeros behind each.
 
     Returns
     -------
@@ -292,7 +111,7 @@ def _converted(
     values, response = pattern.reshape(-1), responses.reshape(-1)
     mean = noise = 0.0
     for y in range(rows):
-        here, to = y * columns, start + y * step
+        here, to = y * columns, y * step
         means = noises = splat(np.float32(0))
         for x in range(0, whole, LANES):
             vector = load(values, here + x)
@@ -311,21 +130,101 @@ def _converted(
 
 
 @kernel()
+def _blurred_lines(
+    values: np.ndarray, n_lines: int, length: int, step: int, taps: np.ndarray, kept: np.ndarray
+) -> np.ndarray:
+    """Blur across lines that lie ``step`` apart; return those that are kept, as far apart.
+
+    As many lines of zeros follow as the last square that is transposed needs.
+    """
+    n, reach = len(kept), len(taps) // 2
+    out = aligned(_whole(n, 2 * LANES) * step)
+    # where the lines begin that the blur needs: past the ends they are mirrored
+    top = kept[0] - reach
+    starts = np.empty(kept[-1] + reach + 1 - top, np.int64)
+    for i in range(len(starts)):
+        starts[i] = _reflected(top + i, n_lines) * step
+    # of lines that are blurred at once, some begin and end before others: zeros around the taps
+    widest = 2 * LINES_AT_ONCE
+    padded = np.zeros(len(taps) + 2 * widest, np.float32)
+    padded[widest : widest + len(taps)] = taps
+    for first in range(0, n, LINES_AT_ONCE):
+        a, b, c, d = (
+            kept[first], kept[min(first + 1, n - 1)], kept[min(first + 2, n - 1)],
+            kept[min(first + 3, n - 1)],
+        )  # fmt: skip
+        needed = starts[a - reach - top : d + reach + 1 - top]
+        further = (b - a, c - a, d - a)
+        _blur_four(values, needed, length, padded, widest, further, out, first * step, step)
+    out[n * step :] = 0
+    return out
+
+
+# Four lines are blurred at once, two vectors of each, so that what is loaded is used four times.
+@kernel()
+def _blur_four(
+    values: np.ndarray, starts: np.ndarray, length: int, taps: np.ndarray, tap: int,
+    further: tuple[int, int, int], out: np.ndarray, to: int, step: int,
+) -> None:  # fmt: skip
+    """Write the sums of the lines at ``starts``, for four lines of which three lie further on."""
+    none = splat(np.float32(0))
+    second, third, fourth = tap - further[0], tap - further[1], tap - further[2]
+    for x in range(0, length, 2 * LANES):
+        a = b = c = d = a2 = b2 = c2 = d2 = none
+        for i in range(len(starts)):
+            place = starts[i] + x
+            one, two = load(values, place), load(values, place + LANES)
+            weight = splat(taps[tap + i])
+            a, a2 = multiply_add(one, weight, a), multiply_add(two, weight, a2)
+            weight = splat(taps[second + i])
+            b, b2 = multiply_add(one, weight, b), multiply_add(two, weight, b2)
+            weight = splat(taps[third + i])
+            c, c2 = multiply_add(one, weight, c), multiply_add(two, weight, c2)
+            weight = splat(taps[fourth + i])
+            d, d2 = multiply_add(one, weight, d), multiply_add(two, weight, d2)
+        _store_two(out, to + x, a, a2)
+        _store_two(out, to + x + step, b, b2)
+        _store_two(out, to + x + 2 * step, c, c2)
+        _store_two(out, to + x + 3 * step, d, d2)
+
+
+@kernel(inline="always")
+def _store_two(out: np.ndarray, to: int, first: Vector, second: Vector) -> None:
+    store(out, to, first)
+    store(out, to + LANES, second)
+
+
+@kernel()
+def _turned(lines: np.ndarray, step: int, columns: int, n_lines: int, line: int) -> np.ndarray:
+    """Return the columns of lines that lie ``step`` apart as lines that lie ``line`` apart."""
+    out = aligned(_whole(columns, LANES) * line)
+    for y in range(0, _whole(n_lines, 2 * LANES), LANES):
+        for x in range(0, columns, LANES):
+            transpose(lines, y * step + x, step, out, x * line + y, line)
+    return out
+
+
+@kernel()
+def _whole(size: int, unit: int) -> int:
+    """Return the smallest multiple of ``unit`` that is not below ``size``."""
+    return (size + unit - 1) // unit * unit
+
+
+@kernel()
 def _weighted(
-    rows: np.ndarray, start: int, width: int, mean: np.float32,
-    weight: np.ndarray, at: int, out: np.ndarray, to: int,
+    lines: np.ndarray, start: int, mean: np.float32, weights: np.ndarray,
+    out: np.ndarray, to: int, size: int,
 ) -> float:  # fmt: skip
-    """Write the row that begins at ``start`` without the mean, weighted; return its energy."""
-    weights = weight.reshape(-1)
+    """Write a line without the mean, weighted; return its energy."""
     energies, less = splat(np.float32(0)), splat(-mean)
-    whole = width // LANES * LANES
+    whole = size // LANES * LANES
     for x in range(0, whole, LANES):
-        vector = times(plus(load(rows, start + x), less), load(weights, at + x))
+        vector = times(plus(load(lines, start + x), less), load(weights, to + x))
         store(out, to + x, vector)
         energies = multiply_add(vector, vector, energies)
     energy = total(energies)
-    for x in range(whole, width):
-        value = (rows[start + x] - mean) * weights[at + x]
+    for x in range(whole, size):
+        value = (lines[start + x] - mean) * weights[to + x]
         out[to + x] = value
         energy += value * value
     return np.float64(energy)

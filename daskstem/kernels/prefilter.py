@@ -9,6 +9,7 @@ import numpy as np
 
 from daskstem.kernels.compared import compared_pattern
 from daskstem.kernels.compiled import kernel
+from daskstem.kernels.sampling import Sampling
 from daskstem.kernels.vectors import (
     LANES,
     add_totals,
@@ -50,10 +51,7 @@ def footprint(radius_px: int) -> np.ndarray:
 
 def neighbor_products(
     patterns: np.ndarray,
-    taps: np.ndarray,
-    weight: np.ndarray,
-    responses: np.ndarray,
-    edge: int,
+    sampling: Sampling,
     half: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scalar products of every compared pattern with the half of its footprint after it.
@@ -66,8 +64,8 @@ def neighbor_products(
     ----------
     patterns : (H, W, Qy, Qx)
         Raw patterns of a block and its halo, any real dtype, contiguous.
-    taps, weight, responses, edge
-        As for ``compared_pattern``.
+    sampling
+        The pixels that are compared.
     half : (K // 2, 2) int64
         Offsets (dy, dx) that follow the centre in scan order.
 
@@ -80,15 +78,15 @@ def neighbor_products(
     noise : (H, W) float64
         Its expected part from counting noise.
     """
-    width, (q_rows, q_columns) = patterns.shape[1], patterns.shape[2:]
+    width = patterns.shape[1]
     lines = _lines(half)
     reach = int(lines[:, 0].max(initial=0))
     # zeros left and right stand for what is outside the block
     held = width + 2 * reach + 2 * AT_ONCE
-    step = apart((q_rows - 2 * edge) * (q_columns - 2 * edge))
+    step = apart(sampling.weight.size)
     ring = aligned_zeros((reach + ROWS_AT_ONCE, held, step))
     products = np.zeros((*patterns.shape[:2], len(half)), np.float32)
-    energy, noise = _compare(patterns, taps, weight, responses, edge, lines, ring, products)
+    energy, noise = _compare(patterns, sampling, lines, ring, products)
     return products, energy, noise
 
 
@@ -100,11 +98,10 @@ def _lines(half: np.ndarray) -> np.ndarray:
 
 @kernel()
 def _compare(
-    patterns: np.ndarray, taps: np.ndarray, weight: np.ndarray, responses: np.ndarray, edge: int,
-    lines: np.ndarray, ring: np.ndarray, products: np.ndarray,
+    patterns: np.ndarray, sampling: Sampling, lines: np.ndarray, ring: np.ndarray,
+    products: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    height, width, q_rows, q_columns = patterns.shape
-    size = (q_rows - 2 * edge) * (q_columns - 2 * edge)
+    height, width, size = patterns.shape[0], patterns.shape[1], sampling.weight.size
     depth, held, step = ring.shape
     reach = depth - ROWS_AT_ONCE
     values = ring.reshape(-1)
@@ -118,7 +115,7 @@ def _compare(
             for x in range(width):
                 to = (filled % depth * held + reach + x) * step
                 energy[filled, x], noise[filled, x] = compared_pattern(
-                    patterns[filled, x], taps, weight, responses, edge, values[to : to + size]
+                    patterns[filled, x], sampling, values[to : to + size]
                 )
             filled += 1
         sums[:] = 0

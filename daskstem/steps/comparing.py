@@ -9,7 +9,7 @@ import xarray as xr
 from dask.base import normalize_token
 
 from daskstem.chunks.tiling import Window
-from daskstem.kernels import compared
+from daskstem.kernels import compared, sampling
 from daskstem.kernels import prefilter as footprints
 from daskstem.kernels import similarity as kernels
 from daskstem.kernels.filtering import neighbor_dots
@@ -26,10 +26,7 @@ class FootprintComparison:
     """Everything that turns a haloed block of patterns into weights."""
 
     offsets: np.ndarray
-    taps: np.ndarray
-    weight: np.ndarray
-    responses: np.ndarray
-    edge_px: int
+    sampling: sampling.Sampling
     corr_range: tuple[float, float]
     self_weight: float
     gain: float
@@ -49,9 +46,7 @@ class FootprintComparison:
         ``haloed`` must reach ``depth`` positions further where the scan goes on.
         """
         half = self.offsets[len(self.offsets) // 2 + 1 :]
-        products, energy, noise = footprints.neighbor_products(
-            haloed, self.taps, self.weight, self.responses, self.edge_px, half
-        )
+        products, energy, noise = footprints.neighbor_products(haloed, self.sampling, half)
         signal = footprints.signal_energy(energy, noise, self.gain)
         top, bottom, left, right = box = ringed(window, ring)
         weights = footprints.neighbor_weights(
@@ -87,14 +82,9 @@ def footprint_comparison(ds: xr.Dataset, **parameters: Any) -> FootprintComparis
             f"pixels; choose an edge below {shorter / 2:g}"
         )
     gain = counting_gain(parameters["noise"], parameters["gain"], dtype)
-    weight = compared.radial_weight(detector, edge, parameters["center"])
-    taps = compared.gaussian_taps(sigma)
     return FootprintComparison(
         offsets=footprints.footprint(parameters["radius_px"]),
-        taps=taps,
-        weight=weight,
-        responses=compared.count_responses(weight, taps),
-        edge_px=edge,
+        sampling=sampling.radial_sampling(detector, sigma, edge, parameters["center"]),
         corr_range=parameters["corr_range"],
         self_weight=parameters["self_weight"],
         gain=gain,
@@ -169,7 +159,7 @@ def neighbor_comparison(ds: xr.Dataset, **parameters: Any) -> NeighborComparison
             f"q_inner_px = {inner} and q_outer_px = {outer} select no pixel of a detector of "
             f"{detector[0]} x {detector[1]}; choose an annulus that lies on it"
         )
-    taps = compared.gaussian_taps(parameters["blur_px"])
+    taps = sampling.gaussian_taps(parameters["blur_px"])
     selected = ring.ravel().astype(np.float32)
     gain = counting_gain(parameters["noise"], parameters["gain"], dtype)
     response = kernels.noise_response(selected, taps, gain)

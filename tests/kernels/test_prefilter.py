@@ -1,14 +1,8 @@
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.ndimage import gaussian_filter
 
-from daskstem.kernels.compared import (
-    blurred,
-    compared_pattern,
-    count_responses,
-    gaussian_taps,
-    radial_weight,
-)
+from daskstem.kernels.compared import blurred, compared_pattern
 from daskstem.kernels.prefilter import (
     SMALLEST_SIGNAL,
     footprint,
@@ -16,27 +10,24 @@ from daskstem.kernels.prefilter import (
     neighbor_weights,
     signal_energy,
 )
+from daskstem.kernels.sampling import gaussian_taps, radial_sampling
 from tests import literal, scenes
 
 DETECTOR = (16, 18)
 EDGE = 2
 
 
-def compared(pattern, sigma, edge=EDGE):
-    weight = radial_weight(pattern.shape, edge)
-    rows, columns = pattern.shape
-    out = np.empty((rows - 2 * edge) * (columns - 2 * edge), np.float32)
-    taps = gaussian_taps(sigma)
-    responses = count_responses(weight, taps)
-    energy, _ = compared_pattern(pattern, taps, weight, responses, edge, out)
-    return out.reshape(rows - 2 * edge, columns - 2 * edge), energy
+def compared(pattern, sigma):
+    sampling = radial_sampling(pattern.shape, sigma, EDGE)
+    out = np.empty(sampling.weight.size, np.float32)
+    energy, _ = compared_pattern(pattern, sampling, out)
+    return out.reshape(sampling.weight.shape).T, energy
 
 
 def products_of(patterns, sigma, radius):
-    weight = radial_weight(patterns.shape[2:], EDGE)
-    offsets, taps = footprint(radius), gaussian_taps(sigma)
+    offsets = footprint(radius)
     half = offsets[len(offsets) // 2 + 1 :]
-    return neighbor_products(patterns, taps, weight, count_responses(weight, taps), EDGE, half)
+    return neighbor_products(patterns, radial_sampling(patterns.shape[2:], sigma, EDGE), half)
 
 
 @pytest.mark.parametrize(("radius", "count"), [(0, 1), (1, 9), (2, 21), (4, 69), (5, 97)])
@@ -46,25 +37,6 @@ def test_footprint_is_the_literal_disk_in_scan_order(radius, count):
     assert [tuple(offset) for offset in found.tolist()] == literal.footprint(radius)
     np.testing.assert_array_equal(found, -found[::-1])
     assert found[count // 2].tolist() == [0, 0]
-
-
-@pytest.mark.parametrize("center", [None, (5.5, 9.0)])
-@pytest.mark.parametrize("edge", [0, 3])
-def test_radial_weight_is_literal(center, edge):
-    found = radial_weight(DETECTOR, edge, center)
-    expected = literal.radial_weight(DETECTOR, edge, center)
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-
-
-@pytest.mark.parametrize("sigma", [0.0, 0.4, 1.0, 3.0])
-def test_taps_are_the_kernel_of_scipy(sigma):
-    line = np.zeros(41)
-    line[20] = 1
-    taps = gaussian_taps(sigma)
-    expected = gaussian_filter1d(line, sigma, truncate=4.0) if sigma else line
-    np.testing.assert_allclose(taps, expected[20 : 20 + len(taps)], rtol=1e-6)
-    assert taps[0] + 2 * taps[1:].sum() == pytest.approx(1)
-    assert expected[20 + len(taps)] == 0
 
 
 # 20 px is wider than the detector: its edges reflect more than once; rows shorter than a vector
@@ -92,17 +64,6 @@ def test_blurred_patterns_are_those_of_scipy(sigma):
     found = blurred(patterns, gaussian_taps(sigma)).reshape(patterns.shape)
     expected = gaussian_filter(patterns.astype(float), sigma, mode="reflect", axes=(2, 3))
     np.testing.assert_allclose(found, expected, atol=1e-6 * patterns.max())
-
-
-def test_count_responses_are_those_of_the_explicit_matrix():
-    weight = radial_weight((9, 11), 1)
-    mean, noise = count_responses(weight, gaussian_taps(1.3))
-    exact = literal.radial_weight((9, 11), 1)
-    matrix = literal.linear_map((9, 11), lambda one: literal.compared(one, 1.3, exact))
-    np.testing.assert_allclose(noise.ravel(), (matrix**2).sum(axis=0), rtol=1e-5)
-    blur = literal.linear_map((9, 11), lambda one: gaussian_filter(one, 1.3, mode="reflect"))
-    expected = exact.ravel() @ blur / exact.sum()
-    np.testing.assert_allclose(mean.ravel(), expected, rtol=1e-5)
 
 
 def test_noise_is_the_excess_energy_of_poisson_counts():

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from daskstem.kernels.compared import blurred, gaussian_taps
+from daskstem.kernels.compared import blurred
+from daskstem.kernels.sampling import gaussian_taps
 from daskstem.kernels.similarity import (
     NEIGHBORS,
     annulus,

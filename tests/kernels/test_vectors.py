@@ -20,6 +20,7 @@ from daskstem.kernels.vectors import (
     store,
     times,
     total,
+    transpose,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,11 @@ def summed(rows, out, start):
             load(rows, 12 * n), load(rows, 13 * n), load(rows, 14 * n), load(rows, 15 * n),
         ),
     )  # fmt: skip
+
+
+@kernel(cache=False)
+def turned(square, at, step, out, to, line):
+    transpose(square, at, step, out, to, line)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -99,6 +105,15 @@ def test_totals_are_added_in_the_order_of_the_vectors():
     assert out[[0, 1, 18, 19]].tolist() == [0.5] * 4
 
 
+def test_transpose_writes_columns_as_rows_and_leaves_what_is_around_them():
+    values = RNG.normal(size=(LANES + 3, LANES + 5)).astype(np.float32)
+    out = np.full((LANES + 2, LANES + 7), 7, np.float32)
+    turned(values.ravel(), 2 * (LANES + 5) + 4, LANES + 5, out.ravel(), LANES + 7 + 3, LANES + 7)
+    expected = np.full_like(out, 7)
+    expected[1 : 1 + LANES, 3 : 3 + LANES] = values[2 : 2 + LANES, 4 : 4 + LANES].T
+    np.testing.assert_array_equal(out, expected)
+
+
 def test_vectors_come_from_contiguous_arrays_only():
     with pytest.raises(TypeError, match="contiguous"):
         copied(np.zeros(64, np.float32)[::2], 0, np.zeros(LANES, np.float32))
@@ -107,12 +122,12 @@ def test_vectors_come_from_contiguous_arrays_only():
 
 
 @pytest.mark.parametrize("size", [1, 16, 100, 10816])
-def test_memory_begins_with_a_line_of_the_cache(size):
+def test_memory_begins_with_a_line_of_the_cache_and_zeros_with_a_large_page(size):
     assert aligned(size).shape == (size,)
     assert aligned(size).ctypes.data % 64 == 0
     zeros = aligned_zeros((3, size))
     assert zeros.shape == (3, size)
-    assert zeros.ctypes.data % 64 == 0
+    assert zeros.ctypes.data % 2**21 == 0
     assert not zeros.any()
 
 
@@ -129,14 +144,12 @@ import llvmlite.binding, numpy as np, sys
 features = llvmlite.binding.get_host_cpu_features()
 features.update(CHANGES)
 llvmlite.binding.get_host_cpu_features = lambda: features
-from daskstem.kernels import compared, filtering, prefilter, vectors
+from daskstem.kernels import filtering, prefilter, sampling, vectors
 rng = np.random.default_rng(1)
-patterns = rng.poisson(3, (6, 7, 21, 27)).astype(np.uint16)
-weight = compared.radial_weight((21, 27), 2)
-taps = compared.gaussian_taps(1.0)
+patterns = rng.poisson(3, (6, 7, 55, 58)).astype(np.uint16)
 offsets = prefilter.footprint(2)
 products, energy, noise = prefilter.neighbor_products(
-    patterns, taps, weight, compared.count_responses(weight, taps), 2, offsets[11:]
+    patterns, sampling.radial_sampling((55, 58), 2.75, 2), offsets[11:]
 )
 flat = patterns.reshape(6, 7, -1)
 weights = rng.random((2, 3, 21)).astype(np.float32)
