@@ -64,7 +64,7 @@ def map_with_halo(
     """
     token = tokenize(function, [array.name for array in arrays], list(depths), channels, dtype)
     key = f"{name}-{token}"
-    placed = place(arrays, depths, join=True)
+    placed = place(arrays, depths, join=max(depths))
     n_frames = arrays[0].shape[0]
     graph = {
         (key, frame, *block.index, 0): block.task(partial(_one_frame, function))
@@ -107,12 +107,10 @@ class PlacedArrays:
             yield HaloedBlock(index, here, tuple(inputs))
 
 
-def place(
-    arrays: Sequence[da.Array], depths: Sequence[int], *, join: bool = False
-) -> PlacedArrays:
+def place(arrays: Sequence[da.Array], depths: Sequence[int], *, join: int = 0) -> PlacedArrays:
     """Cut arrays (frame, scan_y, scan_x, ...) into the blocks of the first one.
 
-    Stored blocks are joined where ``join`` says so, to have less halo.
+    Stored blocks are joined as suits a halo of ``join`` positions.
 
     Raises
     ------
@@ -125,7 +123,7 @@ def place(
         ways = tuple(_FromSource(source) for source in found)
         if join:
             position_bytes = prod(arrays[0].shape[3:]) * arrays[0].dtype.itemsize
-            scan_chunks = joined_blocks(scan_chunks, max(depths), position_bytes)
+            scan_chunks = joined_blocks(scan_chunks, join, position_bytes)
         return PlacedArrays(scan_chunks, tuple(depths), ways, ())
     whole = [_one_frame_per_chunk(array, scan_chunks, max(depths)) for array in arrays]
     overlapped = tuple(

@@ -155,3 +155,33 @@ def add_squares(patterns: np.ndarray, rows: np.ndarray, squares: np.ndarray) -> 
             value = np.float64(patterns[n, i])
             total += value * value
         squares[rows[n]] += total
+
+
+@kernel()
+def divide_sums(sums: np.ndarray, raw: np.ndarray, size: int, mean: np.ndarray) -> float:
+    """Write a group's mean pattern; return what is left of the squares of its n patterns.
+
+    sum |I - m|^2 = sum |I|^2 - 2 m . sum I + n |m|^2
+
+    Parameters
+    ----------
+    sums : (Qy, Qx) float64
+        Of what is averaged.
+    raw : (Qy, Qx) float64
+        Sum of the raw patterns I.
+    size : int
+        n.
+    mean : (Qy, Qx) float32
+        Receives m.
+
+    Returns
+    -------
+    The sum without its first term.
+    """
+    added, own, out = sums.reshape(-1), raw.reshape(-1), mean.reshape(-1)
+    spread = 0.0
+    for i in range(len(added)):
+        value = added[i] / size
+        spread += (size * value - 2 * own[i]) * value
+        out[i] = value
+    return spread

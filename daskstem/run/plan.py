@@ -158,7 +158,8 @@ def _stage_plan(
     halo = sum(call.step.halo(call.parameters, ds) for call in stage.calls)
     pattern_bytes = ds.sizes[Q[0]] * ds.sizes[Q[1]] * patterns.dtype.itemsize
     _, by_row, by_column, *_ = patterns.chunks  # type: ignore[misc]
-    scan_chunks = joined_blocks((by_row, by_column), halo, pattern_bytes)
+    joined_for = max(halo, 1) if stage.kind == "table" else halo
+    scan_chunks = joined_blocks((by_row, by_column), joined_for, pattern_bytes)
     reads = stage.reads_patterns and stage.kind != "view"
     # the halo of a table's step is of maps, its patterns are read once
     factor = halo_factor(scan_chunks, halo) if reads and stage.kind != "table" else 1.0

@@ -112,6 +112,9 @@ def _local_cluster(available: Resources, threads: int) -> Iterator[LocalCluster]
         key: str(dask.config.get(key)).replace("{host}", "127.0.0.1"),
         # sampling other threads' frames can lock up Python 3.11 for good (cpython#106883)
         "distributed.worker.profile.enabled": sys.version_info >= (3, 12),
+        # how late its loop is, a cluster asks itself 50 times a second: on two cores, of which
+        # the tasks need both, that costs a tenth of the time
+        "distributed.admin.tick.interval": "200ms",
         # a laptop that slept would find its workers given up, and wait for ever; what ends a
         # worker closes its connection, and that is seen
         "distributed.scheduler.worker-ttl": None,

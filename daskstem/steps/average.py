@@ -13,7 +13,13 @@ from daskstem.blocks.groupby import GroupSums, group_means
 from daskstem.blocks.halo import PlacedArrays, place
 from daskstem.blocks.pieces import PatternBlocks, pattern_blocks
 from daskstem.chunks.tiling import Window
-from daskstem.kernels.grouping import add_squares, add_to_groups, add_weighted, group_coefficients
+from daskstem.kernels.grouping import (
+    add_squares,
+    add_to_groups,
+    add_weighted,
+    divide_sums,
+    group_coefficients,
+)
 from daskstem.kernels.table import cluster_table
 from daskstem.schema import variables
 from daskstem.schema.dims import Q
@@ -87,7 +93,8 @@ def average(
         arrays, offsets, reach = [patterns, label], None, 0
     labels, similarities = da.compute(label, mean_similarity)
     tables = [cluster_table(*maps) for maps in zip(labels, similarities, strict=True)]
-    placed = place(arrays, [0, *(reach for _ in arrays[1:])], join=True)
+    # in few large blocks, so that few clusters are cut
+    placed = place(arrays, [0, *(reach for _ in arrays[1:])], join=max(reach, 1))
     blocks = pattern_blocks(patterns, ((1,) * len(labels), *placed.scan_chunks))
     q_shape = (ds.sizes[Q[0]], ds.sizes[Q[1]])
     means = [
@@ -155,12 +162,7 @@ def mean_and_residual(
     residual = np.zeros(len(sizes), np.float32)
     for group, sums, squares in zip(joined.groups, joined.sums, joined.squares, strict=True):
         row = np.searchsorted(numbers, group)
-        mean = sums[0] / sizes[row]
-        raw = sums[-1]
-        # sum |I - m|^2 = sum |I|^2 - 2 m . sum I + n |m|^2
-        # not vdot: BLAS would start threads of its own for every cluster
-        spread = squares + np.einsum("yx,yx", sizes[row] * mean - 2 * raw, mean)
-        means[row] = mean
+        spread = squares + divide_sums(sums[0], sums[-1], sizes[row], means[row])
         residual[row] = np.sqrt(max(spread, 0.0) / squares) if squares > 0 else 0.0
     return means, residual
 
