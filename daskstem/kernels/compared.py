@@ -30,8 +30,8 @@ LINES_AT_ONCE: Final = 4
 
 @kernel()
 def compared_pattern(
-    pattern: np.ndarray, sampling: Sampling, out: np.ndarray
-) -> tuple[float, float]:
+    pattern: np.ndarray, sampling: Sampling, out: np.ndarray, sums: np.ndarray
+) -> float:
     """Blur a pattern, take out its weighted mean, weight it, at the pixels that are compared.
 
     v = (G - sum(G w) / sum(w)) k with G the Gaussian blur with reflecting edges, w the weight
@@ -45,23 +45,25 @@ def compared_pattern(
         The kept pixels: R rows, C columns.
     out : (C * R,) float32
         Receives v, column by column.
+    sums : (1 + M,) float64
+        Receives the sum of the pattern, and of its products with the images of ``sampling``.
 
     Returns
     -------
-    |v|^2 and its expected part from counting noise, float64.
+    |v|^2, float64.
     """
     (rows, columns), size = pattern.shape, len(sampling.rows)
     step, line = apart(columns), apart(size)
     held = aligned(rows * step)
-    mean, noise = _converted(pattern, sampling.responses, held, step)
+    _convert(pattern, sampling.images, held, step, sums)
     down = _blurred_lines(held, rows, columns, step, sampling.taps, sampling.rows)
     turned = _turned(down, step, columns, size, line)
     both = _blurred_lines(turned, columns, size, line, sampling.taps, sampling.columns)
     weights = sampling.weight.reshape(-1)
-    energy = 0.0
+    energy, mean = 0.0, np.float32(sums[1])
     for x in range(len(sampling.columns)):
-        energy += _weighted(both, x * line, np.float32(mean), weights, out, x * size, size)
-    return energy, noise
+        energy += _weighted(both, x * line, mean, weights, out, x * size, size)
+    return energy
 
 
 def blurred(patterns: np.ndarray, taps: np.ndarray) -> np.ndarray:
@@ -86,45 +88,76 @@ def blurred(patterns: np.ndarray, taps: np.ndarray) -> np.ndarray:
 def _each_blurred(patterns: np.ndarray, sampling: Sampling) -> np.ndarray:
     height, width, rows, columns = patterns.shape
     out = np.empty((height, width, rows, columns), np.float32)
-    by_column = np.empty(rows * columns, np.float32)
+    by_column, sums = np.empty(rows * columns, np.float32), np.empty(2)
     for y in range(height):
         for x in range(width):
-            compared_pattern(patterns[y, x], sampling, by_column)
+            compared_pattern(patterns[y, x], sampling, by_column, sums)
             out[y, x] = by_column.reshape(columns, rows).T
     return out.reshape(height, width, rows * columns)
 
 
 @kernel()
-def _converted(
-    pattern: np.ndarray, responses: np.ndarray, out: np.ndarray, step: int
-) -> tuple[float, float]:
-    """Copy a pattern as float32, its rows ``step`` apart, with zeros behind each.
+def pattern_sums(patterns: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Add up every pattern, and its products with images.
+
+    Parameters
+    ----------
+    patterns : (H, W, Qy, Qx)
+        Any real dtype, contiguous.
+    images : (M, Qy, Qx) float32
 
     Returns
     -------
-    Its weighted mean and noise.
+    (H, W, 1 + M) float64
+        The same to the last bit as from ``compared_pattern``.
     """
+    height, width, rows, columns = patterns.shape
+    step = apart(columns)
+    held = aligned(rows * step)
+    sums = np.empty((height, width, 1 + len(images)))
+    for y in range(height):
+        for x in range(width):
+            _convert(patterns[y, x], images, held, step, sums[y, x])
+    return sums
+
+
+@kernel()
+def _convert(
+    pattern: np.ndarray, images: np.ndarray, out: np.ndarray, step: int, sums: np.ndarray
+) -> None:
+    """Copy a pattern as float32, its rows ``step`` apart, with zeros behind each; add it up."""
     rows, columns = pattern.shape
     whole = columns // LANES * LANES
-    values, response = pattern.reshape(-1), responses.reshape(-1)
-    mean = noise = 0.0
+    values, weights = pattern.reshape(-1), images.reshape(-1)
+    sums[:] = 0
     for y in range(rows):
         here, to = y * columns, y * step
-        means = noises = splat(np.float32(0))
+        totals = splat(np.float32(0))
         for x in range(0, whole, LANES):
             vector = load(values, here + x)
             store(out, to + x, vector)
-            means = multiply_add(vector, load(response, here + x), means)
-            noises = multiply_add(vector, load(response, values.size + here + x), noises)
+            totals = plus(totals, vector)
+        sums[0] += total(totals)
         for x in range(whole, columns):
-            value = np.float32(values[here + x])
-            out[to + x] = value
-            mean += value * response[here + x]
-            noise += value * response[values.size + here + x]
+            out[to + x] = np.float32(values[here + x])
+            sums[0] += out[to + x]
         out[to + columns : to + step] = 0
-        mean += total(means)
-        noise += total(noises)
-    return mean, noise
+        # the row is in the cache now
+        for k in range(len(images)):
+            sums[1 + k] += _product(out, to, weights, k * values.size + here, columns)
+
+
+@kernel()
+def _product(values: np.ndarray, start: int, weights: np.ndarray, at: int, n: int) -> float:
+    """Sum of the products of n values and as many weights."""
+    whole = n // LANES * LANES
+    products = splat(np.float32(0))
+    for x in range(0, whole, LANES):
+        products = multiply_add(load(values, start + x), load(weights, at + x), products)
+    found = total(products)
+    for x in range(whole, n):
+        found += values[start + x] * weights[at + x]
+    return found
 
 
 @kernel()
@@ -227,7 +260,7 @@ def _weighted(
         value = (lines[start + x] - mean) * weights[to + x]
         out[to + x] = value
         energy += value * value
-    return np.float64(energy)
+    return energy
 
 
 @kernel()

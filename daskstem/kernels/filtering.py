@@ -245,12 +245,12 @@ def _add_dots(
             down_right = multiply_add(values, load(filtered, above - step + i), down_right)
             down = multiply_add(values, load(filtered, above + i), down)
             down_left = multiply_add(values, load(filtered, above + step + i), down_left)
-        dots[y, x, 0] += np.float64(total(own))
+        dots[y, x, 0] += total(own)
         if x + 1 < columns:
-            dots[y, x, 1] += np.float64(total(beside))
+            dots[y, x, 1] += total(beside)
         if y > 0:
-            dots[y - 1, x, 3] += np.float64(total(down))
+            dots[y - 1, x, 3] += total(down)
             if x > 0:
-                dots[y - 1, x - 1, 4] += np.float64(total(down_right))
+                dots[y - 1, x - 1, 4] += total(down_right)
             if x + 1 < columns:
-                dots[y - 1, x + 1, 2] += np.float64(total(down_left))
+                dots[y - 1, x + 1, 2] += total(down_left)

@@ -75,8 +75,8 @@ def neighbor_products(
         v(p) . v(p + offset); 0 where the neighbor is outside.
     energy : (H, W) float64
         |v(p)|^2.
-    noise : (H, W) float64
-        Its expected part from counting noise.
+    sums : (H, W, 1 + M) float64
+        Of the pattern, and of its products with the images of ``sampling``.
     """
     width = patterns.shape[1]
     lines = _lines(half)
@@ -86,8 +86,8 @@ def neighbor_products(
     step = apart(sampling.weight.size)
     ring = aligned_zeros((reach + ROWS_AT_ONCE, held, step))
     products = np.zeros((*patterns.shape[:2], len(half)), np.float32)
-    energy, noise = _compare(patterns, sampling, lines, ring, products)
-    return products, energy, noise
+    energy, sums = _compare(patterns, sampling, lines, ring, products)
+    return products, energy, sums
 
 
 def _lines(half: np.ndarray) -> np.ndarray:
@@ -105,7 +105,7 @@ def _compare(
     depth, held, step = ring.shape
     reach = depth - ROWS_AT_ONCE
     values = ring.reshape(-1)
-    energy, noise = np.empty((height, width)), np.empty((height, width))
+    energy, added = np.empty((height, width)), np.empty((height, width, 1 + len(sampling.images)))
     most = lines[:, 3].max() if len(lines) else 0
     sums = np.empty((ROWS_AT_ONCE, reach + 1, *_groups(width, most), AT_ONCE**2), np.float32)
     filled = 0
@@ -114,8 +114,8 @@ def _compare(
         while filled < min(height, bottom + reach):
             for x in range(width):
                 to = (filled % depth * held + reach + x) * step
-                energy[filled, x], noise[filled, x] = compared_pattern(
-                    patterns[filled, x], sampling, values[to : to + size]
+                energy[filled, x] = compared_pattern(
+                    patterns[filled, x], sampling, values[to : to + size], added[filled, x]
                 )
             filled += 1
         sums[:] = 0
@@ -133,7 +133,7 @@ def _compare(
             for dy, _, first, count in lines:
                 if y + dy < height:
                     _spread(sums[y - top, dy], products[y, :, first : first + count])
-    return energy, noise
+    return energy, added
 
 
 @kernel()
@@ -204,8 +204,10 @@ def signal_energy(energy: np.ndarray, noise: np.ndarray, gain: float) -> np.ndar
 
     Parameters
     ----------
-    energy, noise : (H, W) float64
+    energy : (H, W) float64
         As from ``neighbor_products``.
+    noise : (H, W) float64
+        Its expected part from counting noise.
     gain : float
         Counts per electron: the noise variance of a count is its mean times the gain.
         0 turns the correction off, and the energy itself comes back.

@@ -27,8 +27,9 @@ class Sampling(NamedTuple):
     """(2 T + 1,) float32: what the blur weighs the pixels around it with."""
     weight: np.ndarray
     """(C, R) float32."""
-    responses: np.ndarray
-    """(2, Qy, Qx) float32: see ``count_responses``."""
+    images: np.ndarray
+    """(M, Qy, Qx) float32: what whole patterns are multiplied with and added up. The first is
+    that of their weighted mean."""
 
 
 def radial_sampling(
@@ -54,6 +55,10 @@ def radial_sampling(
         Width of the frame that counts for nothing.
     center
         Row and column that r is measured from; the detector's middle by default.
+
+    Returns
+    -------
+    Sampling whose images are those of ``count_responses``.
     """
     weight = radial_weight(shape, edge_px, center).astype(np.float64)
     taps = gaussian_taps(sigma_px).astype(np.float64)
@@ -66,14 +71,14 @@ def radial_sampling(
         rows, columns = (np.arange(edge_px, n - edge_px) for n in shape)
         y_share, x_share = np.ones(len(rows)), np.ones(len(columns))
     kept = weight[np.ix_(rows, columns)] * np.sqrt(np.outer(y_share, x_share))
-    responses = count_responses(weight, kept, taps, rows, columns)
+    images = count_responses(weight, kept, taps, rows, columns)
     both_sides = np.concatenate([taps[:0:-1], taps])
     return Sampling(
         rows,
         columns,
         both_sides.astype(np.float32),
         np.ascontiguousarray(kept.T, dtype=np.float32),
-        responses,
+        images,
     )
 
 
@@ -81,7 +86,7 @@ def whole_sampling(shape: tuple[int, int], taps: np.ndarray) -> Sampling:
     """Sample every pixel as it is blurred: no weight, no mean taken out."""
     rows, columns = (np.arange(n) for n in shape)
     both_sides = np.concatenate([taps[:0:-1], taps]).astype(np.float32)
-    ones, nothing = np.ones(shape[::-1], np.float32), np.zeros((2, *shape), np.float32)
+    ones, nothing = np.ones(shape[::-1], np.float32), np.zeros((1, *shape), np.float32)
     return Sampling(rows, columns, both_sides, ones, nothing)
 
 

@@ -123,16 +123,19 @@ def multiply_add(_: Any, a: Any, b: Any, c: Any) -> tuple[Any, Callable[..., Any
 
 @intrinsic
 def total(_: Any, vector: Any) -> tuple[Any, Callable[..., Any]]:
-    """Return the sum of a vector's values, float32."""
+    """Return the sum of a vector's values, added up in float64."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kind = ir.FunctionType(ir.FloatType(), [ir.FloatType(), _LLVM])
-        name = f"llvm.vector.reduce.fadd.v{LANES}f32"
+        double = ir.DoubleType()
+        wide = ir.VectorType(double, LANES)
+        kind = ir.FunctionType(double, [double, wide])
+        name = f"llvm.vector.reduce.fadd.v{LANES}f64"
         add = cgutils.get_or_insert_function(builder.module, kind, name)
         # pairs first: in the order of the lanes each addition would wait for the one before
-        return builder.call(add, [ir.FloatType()(0.0), values[0]], fastmath=("reassoc",))
+        own = builder.fpext(values[0], wide)
+        return builder.call(add, [double(0.0), own], fastmath=("reassoc",))
 
-    return types.float32(_VECTOR), generate
+    return types.float64(_VECTOR), generate
 
 
 @intrinsic

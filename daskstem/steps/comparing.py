@@ -13,7 +13,6 @@ from daskstem.kernels import compared, sampling
 from daskstem.kernels import prefilter as footprints
 from daskstem.kernels import similarity as kernels
 from daskstem.kernels.filtering import neighbor_dots
-from daskstem.kernels.imaging import detector_runs, detector_sums
 from daskstem.schema import variables
 from daskstem.schema.dims import OFFSET, SCAN, Q
 from daskstem.schema.errors import InputError
@@ -39,14 +38,19 @@ class FootprintComparison:
         return int(self.offsets[:, 0].max()) + pooled
 
     def weights(
-        self, haloed: np.ndarray, window: Window, ring: int = 0
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, haloed: np.ndarray, window: Window, ring: int = 0, images: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return weights and signal of a block and ``ring`` positions around it in the scan.
 
-        ``haloed`` must reach ``depth`` positions further where the scan goes on.
+        ``haloed`` must reach ``depth`` positions further where the scan goes on. Besides, the
+        sum of each of its patterns, and of its products with ``images`` (M, Qy, Qx).
         """
+        own = self.sampling.images if self.gain else self.sampling.images[:1]
+        more = own[:0] if images is None else images
+        sampling = self.sampling._replace(images=np.concatenate([own, more]))
         half = self.offsets[len(self.offsets) // 2 + 1 :]
-        products, energy, noise = footprints.neighbor_products(haloed, self.sampling, half)
+        products, energy, sums = footprints.neighbor_products(haloed, sampling, half)
+        noise = sums[..., 2] if self.gain else np.zeros_like(energy)
         signal = footprints.signal_energy(energy, noise, self.gain)
         top, bottom, left, right = box = ringed(window, ring)
         weights = footprints.neighbor_weights(
@@ -58,7 +62,8 @@ class FootprintComparison:
             box,
             window.haloed_start if self.published else (-1, -1),
         )
-        return weights, signal[top:bottom, left:right]
+        measured = np.delete(sums, range(1, 1 + len(own)), axis=2)
+        return weights, signal[top:bottom, left:right], measured
 
 
 def footprint_comparison(ds: xr.Dataset, **parameters: Any) -> FootprintComparison:
@@ -105,24 +110,27 @@ def _refuse_wide(radius_px: int, scan: tuple[int, int]) -> None:
 class NeighborComparison:
     """Everything that turns a haloed block and its weights into similarities.
 
-    ``images`` weigh a pattern's pixels for its sum and for its counting noise.
+    ``images`` (0 or 1, Qy, Qx) weighs a pattern's pixels for its counting noise.
     """
 
     taps: np.ndarray
     selected: np.ndarray
     images: np.ndarray
-    runs: np.ndarray
     gain: float
 
     def similarities(
-        self, haloed: np.ndarray, weights: np.ndarray, offsets: np.ndarray, window: Window
-    ) -> np.ndarray:
-        """Return the similarities of a block; weights reach one position around it."""
+        self, haloed: np.ndarray, weights: np.ndarray, offsets: np.ndarray, window: Window,
+        measured: np.ndarray | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """Return the similarities of a block; weights reach one position around it.
+
+        ``measured`` are sums of its patterns and of their noise, if they are known already.
+        """
         box = ringed(window, 1)
         margin = (box[0], box[2])
         raw = haloed.reshape(*haloed.shape[:2], -1)
-        measured = detector_sums(raw.reshape(-1, raw.shape[2]), self.images, self.runs)
-        measured = measured.reshape(*raw.shape[:2], 2)
+        if measured is None:
+            measured = compared.pattern_sums(haloed, self.images)
         dots = neighbor_dots(
             # the blur is linear and keeps the mean, so it may as well come first
             compared.blurred(haloed, self.taps) if len(self.taps) > 1 else raw,
@@ -162,9 +170,9 @@ def neighbor_comparison(ds: xr.Dataset, **parameters: Any) -> NeighborComparison
     taps = sampling.gaussian_taps(parameters["blur_px"])
     selected = ring.ravel().astype(np.float32)
     gain = counting_gain(parameters["noise"], parameters["gain"], dtype)
-    response = kernels.noise_response(selected, taps, gain)
-    images = np.stack([np.ones(ring.size), response])
-    return NeighborComparison(taps, selected, images, detector_runs(images), gain)
+    response = kernels.noise_response(selected, taps, gain).astype(np.float32)
+    images = response.reshape(-1, *detector)[: 1 if gain else 0]
+    return NeighborComparison(taps, selected, images, gain)
 
 
 def counting_gain(noise: NoiseModel, gain: float, dtype: np.dtype) -> float:
@@ -244,7 +252,7 @@ class WeightsOfBlock(_Tokenized):
 
     def __call__(self, haloed: np.ndarray, windows: tuple[Window, ...]) -> np.ndarray:
         """Return (rows, columns, K + 1) float32: weights, then the signal."""
-        weights, signal = self.compare.weights(np.ascontiguousarray(haloed), windows[0])
+        weights, signal, _ = self.compare.weights(np.ascontiguousarray(haloed), windows[0])
         return np.concatenate([weights, signal[..., np.newaxis]], axis=2, dtype=np.float32)
 
 
@@ -289,8 +297,13 @@ class BothOfBlock(_Tokenized):
     def __call__(self, haloed: np.ndarray, windows: tuple[Window, ...]) -> np.ndarray:
         """Return (rows, columns, K + 9) float32: weights, signal, similarities."""
         haloed = np.ascontiguousarray(haloed)
-        around, signal = self.compare.weights(haloed, windows[0], ring=1)
-        found = self.neighbors.similarities(haloed, around, self.compare.offsets, windows[0])
+        # patterns are added up while they are in the cache
+        around, signal, measured = self.compare.weights(
+            haloed, windows[0], 1, self.neighbors.images
+        )
+        found = self.neighbors.similarities(
+            haloed, around, self.compare.offsets, windows[0], measured
+        )
         box = ringed(windows[0], 1)
         top, left = (m - b for m, b in zip(windows[0].margin, (box[0], box[2]), strict=True))
         rows, columns = windows[0].shape

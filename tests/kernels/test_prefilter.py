@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from daskstem.kernels.compared import blurred, compared_pattern
+from daskstem.kernels.compared import blurred, compared_pattern, pattern_sums
 from daskstem.kernels.prefilter import (
     SMALLEST_SIGNAL,
     footprint,
@@ -20,7 +20,7 @@ EDGE = 2
 def compared(pattern, sigma):
     sampling = radial_sampling(pattern.shape, sigma, EDGE)
     out = np.empty(sampling.weight.size, np.float32)
-    energy, _ = compared_pattern(pattern, sampling, out)
+    energy = compared_pattern(pattern, sampling, out, np.empty(3))
     return out.reshape(sampling.weight.shape).T, energy
 
 
@@ -71,7 +71,8 @@ def test_noise_is_the_excess_energy_of_poisson_counts():
     clean = 2 + gaussian_filter(rng.exponential(6, DETECTOR), 1.0)
     n = 2000
     counts = rng.poisson(clean, (1, n, *DETECTOR)).astype(np.uint16)
-    _, energy, noise = products_of(counts, 1.0, 1)
+    _, energy, sums = products_of(counts, 1.0, 1)
+    noise = sums[..., 2]
     weight = literal.radial_weight(DETECTOR, EDGE)
     signal = (literal.compared(clean, 1.0, weight) ** 2).sum()
     left = energy - noise
@@ -84,7 +85,7 @@ def test_noise_is_the_excess_energy_of_poisson_counts():
 @pytest.mark.parametrize(("scan", "radius"), [((5, 6), 2), ((11, 9), 3), ((3, 17), 6)])
 def test_products_are_those_of_the_compared_patterns(scan, radius):
     patterns = scenes.counts(scan, DETECTOR)
-    products, energy, noise = products_of(patterns, 1.0, radius)
+    products, energy, sums = products_of(patterns, 1.0, radius)
     offsets = literal.footprint(radius)
     half = offsets[len(offsets) // 2 + 1 :]
     weight = literal.radial_weight(DETECTOR, EDGE)
@@ -96,7 +97,9 @@ def test_products_are_those_of_the_compared_patterns(scan, radius):
             expected = (v[p] * v[n]).sum() if n in v else 0.0
             assert products[p][k] == pytest.approx(expected, abs=1e-6 * largest)
         assert energy[p] == pytest.approx((v[p] ** 2).sum(), rel=1e-5)
-    assert noise.shape == scan
+    images = radial_sampling(DETECTOR, 1.0, EDGE).images
+    expected = np.einsum("abyx,kyx->abk", patterns, np.stack([np.ones(DETECTOR), *images]))
+    np.testing.assert_allclose(sums, expected, rtol=1e-5, atol=1e-6 * expected.max())
 
 
 def test_products_of_a_lone_pattern_are_none():
@@ -161,3 +164,22 @@ def test_a_box_is_a_cut_of_the_whole():
     np.testing.assert_array_equal(
         weights_of(patterns, (0.2, 0.9), box=(1, 4, 2, 6)), whole[1:4, 2:6]
     )
+
+
+@pytest.mark.parametrize("detector", [DETECTOR, (9, 53), (20, 64)])
+def test_patterns_are_added_up_alike_alone_and_while_they_are_compared(detector):
+    patterns = scenes.counts((2, 3), detector, dose=20.0)
+    sampling = radial_sampling(detector, 1.0, EDGE)
+    sums = pattern_sums(patterns, sampling.images)
+    # whole numbers: exact
+    np.testing.assert_array_equal(sums[..., 0], patterns.sum(axis=(2, 3)))
+    expected = np.einsum("abyx,kyx->abk", patterns, sampling.images.astype(float))
+    np.testing.assert_allclose(sums[..., 1:], expected, rtol=1e-6)
+    *_, compared_sums = products_of(patterns, 1.0, 1)
+    np.testing.assert_array_equal(compared_sums, sums)
+
+
+def test_the_mean_of_a_flat_pattern_is_its_value():
+    flat = np.full((1, 1, 192, 192), 65535, np.uint16)
+    sums = pattern_sums(flat, np.zeros((0, 192, 192), np.float32))
+    assert sums[0, 0, 0] == flat.sum()

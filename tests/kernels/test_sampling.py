@@ -21,7 +21,7 @@ DETECTOR = (16, 18)
 
 def compared(pattern, sampling):
     out = np.empty(sampling.weight.size, np.float32)
-    compared_pattern(pattern, sampling, out)
+    compared_pattern(pattern, sampling, out, np.empty(1 + len(sampling.images)))
     return out.astype(float)
 
 
@@ -129,7 +129,7 @@ def test_correlations_over_kept_pixels_are_those_over_all(sigma, shape, edge, co
 
 @pytest.mark.parametrize(("shape", "sigma", "edge"), [((9, 11), 1.3, 1), ((56, 59), 2.75, 3)])
 def test_count_responses_are_those_of_the_explicit_matrix(shape, sigma, edge):
-    mean, noise = radial_sampling(shape, sigma, edge).responses
+    mean, noise = radial_sampling(shape, sigma, edge).images
     exact = literal.radial_weight(shape, edge)
     matrix = literal.linear_map(shape, lambda one: literal.compared(one, sigma, exact))
     # float32, and what sampling changes for lone pixels where the sum ends

@@ -148,7 +148,7 @@ from daskstem.kernels import filtering, prefilter, sampling, vectors
 rng = np.random.default_rng(1)
 patterns = rng.poisson(3, (6, 7, 55, 58)).astype(np.uint16)
 offsets = prefilter.footprint(2)
-products, energy, noise = prefilter.neighbor_products(
+products, energy, sums = prefilter.neighbor_products(
     patterns, sampling.radial_sampling((55, 58), 2.75, 2), offsets[11:]
 )
 flat = patterns.reshape(6, 7, -1)
@@ -156,7 +156,7 @@ weights = rng.random((2, 3, 21)).astype(np.float32)
 inside = np.ones(flat.shape[2], np.float32)
 dots = filtering.neighbor_dots(flat, flat.mean(axis=2), weights, offsets, (2, 2), inside)
 lanes = vectors.LANES
-np.savez(sys.argv[1], lanes=lanes, products=products, energy=energy, noise=noise, dots=dots)
+np.savez(sys.argv[1], lanes=lanes, products=products, energy=energy, sums=sums, dots=dots)
 """
 
 
