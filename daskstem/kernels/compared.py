@@ -193,7 +193,7 @@ def _blurred_lines(
 
 
 # Four lines are blurred at once, two vectors of each, so that what is loaded is used four times:
-# of a pattern of 192 x 192 pixels, sigma 3, the kept ones take 19 us, all of it 34; SciPy 520.
+# of a pattern of 192 x 192 pixels, sigma 3, the kept ones take 19 us, all of it 37; SciPy 520.
 @kernel()
 def _blur_four(
     values: np.ndarray, starts: np.ndarray, length: int, taps: np.ndarray, tap: int,

@@ -172,7 +172,7 @@ def _add_products(
 
 
 # Eight patterns that are loaded make sixteen products, whose sums stay in registers: 34
-# products of 28224 pixels take 40 us, one by one 90; of the 8464 kept of them 14.
+# products of 28224 pixels take 40 us, one by one 90; of the 8464 kept of them 11.
 @kernel()
 def _add_sixteen(
     values: np.ndarray, here: int, there: int, step: int, n: int, sums: np.ndarray, to: int
