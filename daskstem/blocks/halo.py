@@ -110,7 +110,7 @@ class PlacedArrays:
 def place(arrays: Sequence[da.Array], depths: Sequence[int], *, join: int = 0) -> PlacedArrays:
     """Cut arrays (frame, scan_y, scan_x, ...) into the blocks of the first one.
 
-    Stored blocks are joined as suits a halo of ``join`` positions.
+    Stored blocks are joined as suits a halo of ``join`` positions; 0 leaves them as they are.
 
     Raises
     ------
@@ -121,9 +121,8 @@ def place(arrays: Sequence[da.Array], depths: Sequence[int], *, join: int = 0) -
     scan_chunks = (arrays[0].chunks[1], arrays[0].chunks[2])
     if len(found) == len(arrays):
         ways = tuple(_FromSource(source) for source in found)
-        if join:
-            position_bytes = prod(arrays[0].shape[3:]) * arrays[0].dtype.itemsize
-            scan_chunks = joined_blocks(scan_chunks, join, position_bytes)
+        position_bytes = prod(arrays[0].shape[3:]) * arrays[0].dtype.itemsize
+        scan_chunks = joined_blocks(scan_chunks, join, position_bytes)
         return PlacedArrays(scan_chunks, tuple(depths), ways, ())
     whole = [_one_frame_per_chunk(array, scan_chunks, max(depths)) for array in arrays]
     overlapped = tuple(

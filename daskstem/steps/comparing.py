@@ -9,10 +9,11 @@ import xarray as xr
 from dask.base import normalize_token
 
 from daskstem.chunks.tiling import Window
-from daskstem.kernels import compared, sampling
+from daskstem.kernels import compared
 from daskstem.kernels import prefilter as footprints
 from daskstem.kernels import similarity as kernels
 from daskstem.kernels.filtering import neighbor_dots
+from daskstem.kernels.sampling import Sampling, gaussian_taps, radial_sampling
 from daskstem.schema import variables
 from daskstem.schema.dims import OFFSET, SCAN, Q
 from daskstem.schema.errors import InputError
@@ -25,7 +26,7 @@ class FootprintComparison:
     """Everything that turns a haloed block of patterns into weights."""
 
     offsets: np.ndarray
-    sampling: sampling.Sampling
+    sampling: Sampling
     corr_range: tuple[float, float]
     self_weight: float
     gain: float
@@ -89,7 +90,7 @@ def footprint_comparison(ds: xr.Dataset, **parameters: Any) -> FootprintComparis
     gain = counting_gain(parameters["noise"], parameters["gain"], dtype)
     return FootprintComparison(
         offsets=footprints.footprint(parameters["radius_px"]),
-        sampling=sampling.radial_sampling(detector, sigma, edge, parameters["center"]),
+        sampling=radial_sampling(detector, sigma, edge, parameters["center"]),
         corr_range=parameters["corr_range"],
         self_weight=parameters["self_weight"],
         gain=gain,
@@ -167,7 +168,7 @@ def neighbor_comparison(ds: xr.Dataset, **parameters: Any) -> NeighborComparison
             f"q_inner_px = {inner} and q_outer_px = {outer} select no pixel of a detector of "
             f"{detector[0]} x {detector[1]}; choose an annulus that lies on it"
         )
-    taps = sampling.gaussian_taps(parameters["blur_px"])
+    taps = gaussian_taps(parameters["blur_px"])
     selected = ring.ravel().astype(np.float32)
     gain = counting_gain(parameters["noise"], parameters["gain"], dtype)
     response = kernels.noise_response(selected, taps, gain).astype(np.float32)
