@@ -283,9 +283,10 @@ class ScanView:
             share=_share_text(drawing),
             message="",
         )
+        self._changed()
+        # last: who waits for the answer reads what else has changed with it
         there = drawing.shades is not None or drawing.colors is not None
         session.answer("scan", *(("detector",) if there else ()))
-        self._changed()
 
 
 def _counted(label: np.ndarray) -> dict[str, np.ndarray]:

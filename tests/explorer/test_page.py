@@ -366,6 +366,23 @@ def test_the_recipe_for_the_screen_makes_what_is_on_it(page, tree, tmp_path):
     assert series.same_partition(page.image("scan", "colors"), grown)
 
 
+def test_an_answer_comes_after_all_that_it_changes(page):
+    page.page.evaluate(
+        """() => {
+            const {screen} = window.daskstemPage;
+            const keep = () => { window.answered = {...screen.facts}; };
+            screen.properties.answered.change.connect(keep);
+        }"""
+    )
+    page.choose("threshold", 0.28)
+    page.page.wait_for_timeout(500)
+    then = page.page.evaluate("window.answered")
+    assert "threshold = 0.28" in then["recipe"]
+    now = page.screen("facts")
+    scan = ("recipe", "detector", "frame", "scan_palette", "scan_range", "clusters", "share")
+    assert {name: then.get(name) for name in scan} == {name: now.get(name) for name in scan}
+
+
 def test_chosen_clusters_are_exported_once(page, tree, exports):
     page.choose("shown", "label").click("scan", 14, 13)
     (number,) = page.screen("selected")
