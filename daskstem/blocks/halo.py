@@ -17,7 +17,7 @@ from daskstem.blocks.pieces import source_of
 from daskstem.chunks.tiling import Window, joined_blocks, windows
 from daskstem.schema.dims import SERIES
 from daskstem.schema.errors import InputError
-from daskstem.schema.source import BlockSource, within
+from daskstem.schema.source import BlockSource
 
 BlockFunction = Callable[..., np.ndarray]
 """``function(*haloed, windows)``: arrays (rows, columns, ...) and where each one lies."""
@@ -182,9 +182,7 @@ def _read(source: BlockSource, frame: int, window: Window) -> np.ndarray:
     if _held.block.size < size:
         _held.block = np.empty(size, np.uint8)
     block = _held.block[:size].view(source.dtype).reshape(shape)
-    start = [s.start for s in region]
-    for where, piece in source.pieces(region):
-        block[within(where, start)] = piece
+    source.read_into(region, block)
     return block[0]
 
 

@@ -36,6 +36,15 @@ def source_of(array: da.Array) -> BlockSource | None:
     return original if hasattr(original, "pieces") else None
 
 
+def values_of(*maps: da.Array) -> tuple[np.ndarray, ...]:
+    """Return the values of maps; stored ones are read here and now, which needs no task."""
+    sources = [source_of(one) for one in maps]
+    if None in sources:
+        return tuple(da.compute(*maps))
+    whole = (tuple(slice(0, n) for n in one.shape) for one in maps)
+    return tuple(s.read(region) for s, region in zip(sources, whole, strict=True) if s)
+
+
 @dataclass(frozen=True)
 class PatternBlocks:
     """Patterns (frame, scan_y, scan_x, q_y, q_x) cut into blocks, and how tasks get them.

@@ -45,6 +45,11 @@ class SlicedSource(ViewSource):
         values = self.source.read(self._in_source(region))
         return values.reshape([part.stop - part.start for part in region])
 
+    def read_into(self, region: Region, out: np.ndarray) -> None:
+        """Write the values of a region to an array, as the source does."""
+        inside = self._in_source(region)
+        self.source.read_into(inside, out.reshape([part.stop - part.start for part in inside]))
+
     def pieces(self, region: Region) -> Iterator[Piece]:
         """Yield the region in the pieces of the source."""
         for there, values in self.source.pieces(self._in_source(region)):

@@ -84,6 +84,10 @@ class HeldArray:
         """Return the values of a region."""
         return self.values[region]
 
+    def read_into(self, region: Region, out: np.ndarray) -> None:
+        """Write the values of a region to an array."""
+        out[...] = self.values[region]
+
     def pieces(self, region: Region) -> Iterator[Piece]:
         """Yield the region as one piece."""
         yield region, self.read(region)

@@ -6,7 +6,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from daskstem.schema.source import Piece, Region
+from daskstem.schema.source import Piece, Region, within
 
 
 class ViewSource:
@@ -24,6 +24,12 @@ class ViewSource:
     def read(self, region: Region) -> np.ndarray:
         """Return the values of a region given by slices with explicit bounds."""
         raise NotImplementedError
+
+    def read_into(self, region: Region, out: np.ndarray) -> None:
+        """Write the values of a region to an array, piece by piece."""
+        start = [part.start for part in region]
+        for where, values in self.pieces(region):
+            out[within(where, start)] = values
 
     def pieces(self, region: Region) -> Iterator[Piece]:
         """Yield the region as one piece."""

@@ -49,6 +49,10 @@ class ComputedSource:
         """Compute the values of a region."""
         return np.asarray(self.array[region].compute())
 
+    def read_into(self, region: Region, out: np.ndarray) -> None:
+        """Compute the values of a region and write them to an array."""
+        out[...] = self.read(region)
+
     def pieces(self, region: Region) -> Iterator[Piece]:
         """Yield the region as one piece."""
         yield region, self.read(region)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import zarr
+from zarr.storage import MemoryStore
 
 from daskstem.io.layout import ArraySpec, write_coordinate
 from daskstem.io.metadata import group_attributes as group_attributes
@@ -99,15 +100,24 @@ def begin_group(
     place and moved there, so a group that exists has all of its metadata. Arrays that are
     coordinates and filled like the others are named in ``coordinate_names``.
     """
+    folder = _folder(root)
+    if folder is None:
+        raise InputError(f"{root.store_path} is not on a file system; derived groups need one")
     building = f".{name}{BUILDING}"
     with writing(root):
         _scatter_metadata(root)
         remove_group(root, name)
         remove_group(root, building)
         begun = {**attrs, FINISHED: False, FINISHED_FRAMES: []}
-        group = root.create_group(building, attributes=begun)
+        # Zarr takes four times as long to create an array in a folder as in memory
+        files: dict[str, Any] = {}
+        group = zarr.create_group(MemoryStore(files), attributes=begun)
         _fill_group(group, arrays, coordinates, coordinate_names)
-        _move(root, building, name)
+        for key, content in files.items():
+            path = folder / building / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.to_bytes())
+        (folder / building).rename(folder / name)
     opened = root[name]
     if not isinstance(opened, zarr.Group):
         raise TypeError(f"{name} is not a group")
@@ -210,13 +220,6 @@ def unfinished_raw(root: zarr.Group) -> str:
         f"{root.store_path} is half-written ({done} of {total} frames are complete); "
         f"run the same convert or simulate command again to finish it"
     )
-
-
-def _move(root: zarr.Group, old: str, new: str) -> None:
-    folder = _folder(root)
-    if folder is None:
-        raise InputError(f"{root.store_path} is not on a file system; derived groups need one")
-    (folder / old).rename(folder / new)
 
 
 def _folder(root: zarr.Group) -> Path | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,9 @@ import numpy as np
 import zarr
 from zarr.storage import LocalStore
 
-from daskstem.io.shards import DamagedShardError, MissingShardError, shards_of
+from daskstem.io.packed_file import DamagedShardError, MissingShardError
+from daskstem.io.shards import shards_of
+from daskstem.schema.dims import SERIES
 from daskstem.schema.errors import InputError, first_line
 from daskstem.schema.source import Piece, Region
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     import dask.array as da
 
 RAW: Final = "raw"
+_SMALL_MAP: Final = 2**22
+"""Bytes of a frame's map that are read by one task, which takes a millisecond by itself."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +65,27 @@ class StoredArray:
         InputError
             If a chunk is damaged or its file is gone; the message names it.
         """
+        values = np.empty([part.stop - part.start for part in region], self.dtype)
+        self.read_into(region, values)
+        return values
+
+    def read_into(self, region: Region, out: np.ndarray) -> None:
+        """Write the values of a region of the window to a C-contiguous array.
+
+        Raises
+        ------
+        InputError
+            As for ``read``.
+        """
         absolute = self._absolute(region)
         shards = shards_of(self.array)
         if shards is not None:
             with self._faults_named():
-                return shards.read(absolute)
+                shards.read_into(absolute, out)
+            return
         self._refuse_missing(absolute)
         try:
-            return np.asarray(self.array[absolute])
+            out[...] = self.array[absolute]
         except (ValueError, RuntimeError, OSError) as error:
             raise InputError(self._damage(absolute, error)) from error
 
@@ -117,20 +135,26 @@ class StoredArray:
         return (str(self.array.store_path), self.start, self.stop)
 
     def lazy(self) -> "da.Array":
-        """Return a Dask array with one block per stored file."""
+        """Return a Dask array with one block per stored file, or per frame of a small map."""
         # a third of a second to import, and metadata are looked at without
         import dask.array as da
 
         name = f"{self.array.basename or 'array'}-{da.core.tokenize(self)}"
         return da.from_array(
             self,
-            chunks=self.block_shape,
+            chunks=self._lazy_chunks(),
             name=name,
             asarray=False,
             # with False Dask would read a whole block and then take one pattern of it
             fancy=True,
             meta=np.empty((0,) * self.ndim, self.dtype),
         )
+
+    def _lazy_chunks(self) -> tuple[int, ...]:
+        block = self.block_shape
+        frame = (*block[:1], *self.shape[1:])
+        small = prod(frame) * self.dtype.itemsize <= _SMALL_MAP
+        return frame if small and self.ndim < len(SERIES) else block
 
     def keys(self, region: Region) -> list[str]:
         """Return the names of the files that hold a region of the whole array."""

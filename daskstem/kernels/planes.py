@@ -8,6 +8,9 @@ from daskstem.kernels.compiled import kernel
 
 Words = tuple[np.uint64, ...]
 
+WORD: Final = 64
+"""Values of which a number of a plane holds a bit each."""
+
 # Numbers taken from each plane at once: they and their values stay in the first-level cache.
 _TILE: Final = 64
 
@@ -26,7 +29,7 @@ _BYTES: Final = (
 
 # 10 GB/s of uint16 where all are below 256, 5 otherwise, one thread; Blosc as installed has 5.
 @kernel()
-def join_planes(blocks: np.ndarray, block_size: int, values: np.ndarray) -> None:
+def join_planes(blocks: np.ndarray, block_size: int, first: int, values: np.ndarray) -> None:
     """Put integers together from the planes of their bits.
 
     Parameters
@@ -37,29 +40,34 @@ def join_planes(blocks: np.ndarray, block_size: int, values: np.ndarray) -> None
     block_size
         Numbers in a block, the last one may have less: as many as bits in a value, or a
         multiple.
-    values : (M * 8 / itemsize,) unsigned integers
-        Changed in place.
+    first
+        Number of the first value that is wanted, a multiple of ``WORD``.
+    values : (N,) unsigned integers
+        Receives N values, a multiple of ``WORD``.
     """
     tile, ordered = np.empty((8, _TILE), np.uint64), np.empty((_TILE, 8), np.uint64)
     n_planes = 8 * values.itemsize
     for start in range(0, len(blocks), block_size):
-        block = blocks[start : start + block_size]
-        first = 64 * start // n_planes
-        own = values[first : first + 64 * len(block) // n_planes]
-        _join_block(block.reshape(n_planes, -1), own, tile, ordered)
+        planes = blocks[start : start + block_size].reshape(n_planes, -1)
+        begin = WORD * start // n_planes
+        low, high = max(first, begin), min(first + len(values), begin + WORD * planes.shape[1])
+        if low < high:
+            own = values[low - first : high - first]
+            _join_block(planes, (low - begin) // WORD, own, tile, ordered)
 
 
 @kernel()
 def _join_block(
-    planes: np.ndarray, values: np.ndarray, tile: np.ndarray, ordered: np.ndarray
+    planes: np.ndarray, word: int, values: np.ndarray, tile: np.ndarray, ordered: np.ndarray
 ) -> None:
     parts = ordered.view(np.uint8).reshape(-1)
-    for start in range(0, planes.shape[1], _TILE):
-        own = values[64 * start : 64 * (start + _TILE)]
+    for start in range(0, len(values), WORD * _TILE):
+        own = values[start : start + WORD * _TILE]
+        begin = word + start // WORD
         for first in range(0, len(planes), 8):
             found = np.uint64(0)
             for k in range(8):
-                plane, row = planes[first + k, start : start + _TILE], tile[k]
+                plane, row = planes[first + k, begin : begin + len(own) // WORD], tile[k]
                 for j in range(len(plane)):
                     found |= plane[j]
                     row[j] = plane[j]

@@ -39,6 +39,9 @@ class BlockSource(Protocol):
     def read(self, region: Region) -> np.ndarray:
         """Return the values of a region given by slices with explicit bounds."""
 
+    def read_into(self, region: Region, out: np.ndarray) -> None:
+        """Write the values of a region to a C-contiguous array of its shape."""
+
     def pieces(self, region: Region) -> Iterator[Piece]:
         """Yield a region in pieces that fit in the processor's cache, if the source can.
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from daskstem.blocks.groupby import GroupSums, group_means
 from daskstem.blocks.halo import PlacedArrays, place
-from daskstem.blocks.pieces import PatternBlocks, pattern_blocks
+from daskstem.blocks.pieces import PatternBlocks, pattern_blocks, values_of
 from daskstem.chunks.tiling import Window
 from daskstem.kernels.grouping import (
     add_squares,
@@ -91,7 +91,7 @@ def average(
         reach = int(offsets[:, 0].max())
     else:
         arrays, offsets, reach = [patterns, label], None, 0
-    labels, similarities = da.compute(label, mean_similarity)
+    labels, similarities = values_of(label, mean_similarity)
     tables = [cluster_table(*maps) for maps in zip(labels, similarities, strict=True)]
     # in few large blocks, so that few clusters are cut
     placed = place(arrays, [0, *(reach for _ in arrays[1:])], join=max(reach, 1))

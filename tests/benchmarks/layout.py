@@ -59,6 +59,7 @@ def measured(array, values):
     one = (slice(0, 1), slice(13, 14), slice(9, 10), *whole[3:])
     size = values[0, 0, 0].size
     total, largest = np.zeros(size), np.zeros(size, values.dtype)
+    room, pattern = np.empty_like(values), np.empty_like(values[:1, :1, :1])
 
     def summed():
         for _, piece in shards.pieces(whole):
@@ -72,9 +73,9 @@ def measured(array, values):
     return (
         values.nbytes / packed,
         writing,
-        gigabytes / seconds(lambda: shards.read(whole)),
+        gigabytes / seconds(lambda: shards.read_into(whole, room)),
         gigabytes / seconds(summed),
-        1e3 * seconds(lambda: shards.read(one), 8),
+        1e3 * seconds(lambda: shards.read_into(one, pattern), 8),
     )
 
 
@@ -99,7 +100,8 @@ def main():
     patterns = zarr.open_array(store / "raw" / "patterns", mode="r")
     shards = shards_of(patterns)
     shape = shards.shard_shape
-    dense = shards.read(tuple(slice(0, n) for n in shape))
+    dense = np.empty(shape, patterns.dtype)
+    shards.read_into(tuple(slice(0, n) for n in shape), dense)
     thinned = np.random.default_rng(0).binomial(dense, 1 / 40).astype(dense.dtype)
     print(" counts chunk             codec smaller  write   read  summed  one (ms)")
     with tempfile.TemporaryDirectory(dir=store.parent) as folder:

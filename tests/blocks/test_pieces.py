@@ -1,10 +1,11 @@
+import dask
 import dask.array as da
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daskstem.blocks.pieces import pattern_blocks, source_of
+from daskstem.blocks.pieces import pattern_blocks, source_of, values_of
 from daskstem.blocks.sources import map_patterns, measure_patterns
 from tests.scenes import stored
 
@@ -58,11 +59,27 @@ def test_any_block_arrives_whole_from_a_store_and_from_dask(lazy, chunks):
             assert from_store or count == 1
 
 
-def test_a_stored_block_arrives_in_its_chunks(lazy):
+@pytest.mark.parametrize(("at_once", "expected"), [(1, 4), (2**20, 2)])
+def test_a_stored_block_arrives_in_its_chunks_or_rows_of_them(
+    lazy, monkeypatch, at_once, expected
+):
+    monkeypatch.setattr("daskstem.io.shards._PIECE", at_once)
     _, count = run(pattern_blocks(lazy).task(put_together, (0, 0, 0)))
-    assert count == 4
+    assert count == expected
     _, count = run(pattern_blocks(lazy).task(put_together, (1, 2, 2)))
     assert count == 1
+
+
+def test_values_of_stored_maps_need_no_task(lazy):
+    def none(*_, **__):
+        raise AssertionError("a task was run")
+
+    with dask.config.set(scheduler=none):
+        one, part = values_of(lazy, lazy[1:, 2:5])
+    np.testing.assert_array_equal(one, VALUES)
+    np.testing.assert_array_equal(part, VALUES[1:, 2:5])
+    for found in values_of(lazy, lazy + np.uint16(1)), values_of(da.from_array(VALUES)):
+        np.testing.assert_array_equal(found[0], VALUES)
 
 
 def _plus_place(patterns, region, maps, wholes):

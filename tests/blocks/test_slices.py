@@ -37,6 +37,9 @@ def test_a_box_of_a_box_is_read_from_the_store(data):
     assert (source.shape, source.dtype) == (expected.shape, expected.dtype)
     whole = tuple(slice(0, n) for n in expected.shape)
     np.testing.assert_array_equal(source.read(whole), expected)
+    out = np.empty_like(expected)
+    source.read_into(whole, out)
+    np.testing.assert_array_equal(out, expected)
     found = np.zeros_like(expected)
     for where, values in source.pieces(whole):
         found[where] = values

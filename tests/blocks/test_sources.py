@@ -43,7 +43,10 @@ def test_a_mapped_store_with_stored_sides_is_read_directly():
     found = source_of(view)
     region = (slice(1, 2), slice(1, 4), slice(2, 7), slice(1, 4), slice(0, 2))
     np.testing.assert_array_equal(found.read(region), EXPECTED[region])
-    assert [r[:3] for r in source.regions] == [region[:3]]
+    out = np.empty_like(EXPECTED[region])
+    found.read_into(region, out)
+    np.testing.assert_array_equal(out, EXPECTED[region])
+    assert [r[:3] for r in source.regions] == 2 * [region[:3]]
     np.testing.assert_array_equal(view, EXPECTED)
 
 

@@ -1,5 +1,7 @@
 import itertools
+from contextlib import contextmanager
 
+import google_crc32c
 import numpy as np
 import pytest
 import zarr
@@ -8,10 +10,12 @@ from hypothesis import strategies as st
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
 
 from daskstem.io.layout import ArraySpec, writable
-from daskstem.io.shards import DamagedShardError, MissingShardError, shards_of
+from daskstem.io.packed_file import DamagedShardError, MissingShardError
+from daskstem.io.shards import shards_of
 
 DIMS = ("frame", "scan_y", "scan_x", "q_x")
 NUMBERS = itertools.count()
+BYTES, BLOSC, CRC = BytesCodec(endian="little"), BloscCodec(typesize=2), Crc32cCodec()
 
 
 def created(folder, shape=(2, 9, 10, 3), *, dtype="u2", chunk=2, shard=4):
@@ -34,6 +38,12 @@ def whole(array):
     return tuple(slice(0, n) for n in array.shape)
 
 
+def read(array, region):
+    values = np.empty([part.stop - part.start for part in region], array.dtype)
+    shards_of(array).read_into(region, values)
+    return values
+
+
 def shard_regions(array):
     """Return the regions of all shards, cut off at the array's end."""
     files = array.shards or array.chunks
@@ -47,21 +57,38 @@ def spans(size):
     return st.tuples(st.integers(0, size), st.integers(0, size)).map(lambda b: slice(*sorted(b)))
 
 
-@settings(max_examples=60, deadline=None)
-@given(data=st.data(), shape=st.tuples(*(st.integers(1, 9) for _ in range(4))),
-       chunk=st.sampled_from([1, 2, 3]), times=st.sampled_from([0, 1, 2, 3]),
-       dtype=st.sampled_from(["u1", "u2", "i4", "f4", "f8", "?"]))  # fmt: skip
-def test_any_region_is_what_zarr_reads(tmp_path_factory, data, shape, chunk, times, dtype):
-    folder = tmp_path_factory.mktemp("any")
+@contextmanager
+def reading(at_once, piece, address):
+    """Read so many bytes at once, yield such pieces, with Blosc's function or without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("daskstem.io.packed_file._AT_ONCE", at_once)
+        patch.setattr("daskstem.io.shards._PIECE", piece)
+        if not address:
+            patch.setattr("daskstem.io.unpacking._address", lambda: 0)
+        yield
+
+
+# 64 values have their bits in one word: some lengths of a chunk are multiples, some are not
+@settings(max_examples=120, deadline=None)
+@given(data=st.data(), scan=st.tuples(*(st.integers(1, 9) for _ in range(3))),
+       last=st.sampled_from([1, 3, 9, 16, 64]), chunk=st.sampled_from([1, 2, 3, 4]),
+       times=st.sampled_from([0, 1, 2, 3]), address=st.booleans(),
+       at_once=st.sampled_from([1, 150, 2**20]), piece=st.sampled_from([1, 999, 2**20]),
+       dtype=st.sampled_from(["u1", "u2", "i2", "i4", "u8", "f4", "f8", "?"]))  # fmt: skip
+def test_any_region_is_what_zarr_reads(
+    tmp_path_factory, data, scan, last, chunk, times, address, at_once, piece, dtype
+):
+    folder, shape = tmp_path_factory.mktemp("any"), (*scan, last)
     array = created(folder, shape, dtype=dtype, chunk=chunk, shard=chunk * times)
     values = filled(array)
     region = data.draw(st.tuples(*(spans(n) for n in shape)))
-    shards = shards_of(array)
-    np.testing.assert_array_equal(shards.read(region), values[region])
     seen = np.zeros(shape, int)
-    for where, piece in shards.pieces(region):
-        np.testing.assert_array_equal(piece, values[where])
-        seen[where] += 1
+    with reading(at_once, piece, address):
+        np.testing.assert_array_equal(read(array, region), values[region])
+        for where, part in shards_of(array).pieces(region):
+            assert part.flags.c_contiguous
+            np.testing.assert_array_equal(part, values[where])
+            seen[where] += 1
     expected = np.zeros(shape, int)
     expected[region] = 1
     np.testing.assert_array_equal(seen, expected)
@@ -80,7 +107,7 @@ def test_what_is_written_is_plain_zarr(tmp_path, pipeline, dtype, shard):
         plain = zarr.open_array(array.store_path.store.root / "x", mode="r")
         np.testing.assert_array_equal(plain[...], values)
         np.testing.assert_array_equal(plain[1, 3:8, 2:9], values[1, 3:8, 2:9])
-    np.testing.assert_array_equal(shards_of(array).read(whole(array)), values)
+    np.testing.assert_array_equal(read(array, whole(array)), values)
 
 
 def test_chunks_lie_in_the_file_as_zarr_packs_them(tmp_path):
@@ -113,7 +140,7 @@ def test_no_flipped_bit_goes_unseen(tmp_path_factory, place, bit, shard):
     content[int(place * len(content))] ^= 1 << bit
     path.write_bytes(content)
     with pytest.raises(DamagedShardError) as caught:
-        shards.read(whole(array))
+        read(array, whole(array))
     assert caught.value.key == "c/0/0/0/0"
 
 
@@ -124,7 +151,7 @@ def test_a_file_cut_short_is_damaged(tmp_path, length):
     path = shards_of(array).folder / "c/0/0/0/0"
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(DamagedShardError, match="checksum of its index"):
-        shards_of(array).read(whole(array))
+        read(array, whole(array))
 
 
 @pytest.mark.parametrize("length", [0, 3, 20])
@@ -134,7 +161,21 @@ def test_a_chunk_cut_short_is_damaged(tmp_path, length):
     path = shards_of(array).folder / "c/0/1/0/0"
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(DamagedShardError, match="checksum") as caught:
-        shards_of(array).read(whole(array))
+        read(array, whole(array))
+    assert caught.value.key == "c/0/1/0/0"
+
+
+@pytest.mark.parametrize("address", [True, False])
+@pytest.mark.parametrize("place", [0, 4, 12, 16])
+def test_what_bears_its_checksum_and_cannot_be_unpacked_is_damaged(tmp_path, address, place):
+    array = created(tmp_path, (1, 4, 4, 64), shard=0)
+    filled(array)
+    path = shards_of(array).folder / "c/0/1/0/0"
+    packed = bytearray(path.read_bytes()[:-4])
+    packed[place : place + 4] = b"\xff\xff\xff\x7f"
+    path.write_bytes(packed + google_crc32c.value(bytes(packed)).to_bytes(4, "little"))
+    with reading(2**20, 2**20, address), pytest.raises(DamagedShardError) as caught:
+        read(array, whole(array))
     assert caught.value.key == "c/0/1/0/0"
 
 
@@ -144,11 +185,11 @@ def test_a_lost_file_is_missing_and_a_folder_in_its_place_damaged(tmp_path):
     path = shards_of(array).folder / "c/0/0/0/0"
     path.unlink()
     with pytest.raises(MissingShardError) as caught:
-        shards_of(array).read(whole(array))
+        read(array, whole(array))
     assert caught.value.key == "c/0/0/0/0"
     path.mkdir()
     with pytest.raises(DamagedShardError):
-        shards_of(array).read(whole(array))
+        read(array, whole(array))
 
 
 def test_chunks_left_out_are_the_fill_value_as_the_format_says(tmp_path):
@@ -156,7 +197,7 @@ def test_chunks_left_out_are_the_fill_value_as_the_format_says(tmp_path):
     values = np.zeros(array.shape, "u2")
     values[0, 2, 3] = 7
     array.with_config({"write_empty_chunks": False})[...] = values
-    np.testing.assert_array_equal(shards_of(array).read(whole(array)), values)
+    np.testing.assert_array_equal(read(array, whole(array)), values)
 
 
 @settings(max_examples=40, deadline=None)
@@ -164,9 +205,13 @@ def test_chunks_left_out_are_the_fill_value_as_the_format_says(tmp_path):
     data=st.data(),
     present=st.sets(st.integers(0, 24), min_size=1),
     at_once=st.sampled_from([1, 150, 2**20]),
+    last=st.sampled_from([3, 16]),
+    address=st.booleans(),
 )
-def test_chunks_are_read_wherever_they_lie_in_the_file(tmp_path_factory, data, present, at_once):
-    array = created(tmp_path_factory.mktemp("order"), (1, 10, 10, 3), shard=10)
+def test_chunks_are_read_wherever_they_lie_in_the_file(
+    tmp_path_factory, data, present, at_once, last, address
+):
+    array = created(tmp_path_factory.mktemp("order"), (1, 10, 10, last), shard=10)
     values = np.zeros(array.shape, "u2")
     for number in present:
         y, x = divmod(number, 5)
@@ -174,9 +219,21 @@ def test_chunks_are_read_wherever_they_lie_in_the_file(tmp_path_factory, data, p
     # Zarr leaves out chunks of zeros, and puts the others in an order of its own
     array.with_config({"write_empty_chunks": False})[...] = values
     region = data.draw(st.tuples(*(spans(n) for n in array.shape)))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("daskstem.io.shards._AT_ONCE", at_once)
-        np.testing.assert_array_equal(shards_of(array).read(region), values[region])
+    with reading(at_once, 2**20, address):
+        np.testing.assert_array_equal(read(array, region), values[region])
+
+
+@pytest.mark.parametrize("address", [True, False])
+@pytest.mark.parametrize(("dtype", "fill"), [("i4", -7), ("u2", 9), ("f4", 0.5)])
+def test_another_fill_value_is_kept(tmp_path, dtype, fill, address):
+    array = zarr.create_array(
+        tmp_path / "x.zarr", shape=(4, 64), chunks=(2, 64), shards=(4, 64), dtype=dtype,
+        compressors=[BloscCodec(typesize=np.dtype(dtype).itemsize), CRC], fill_value=fill,
+    )  # fmt: skip
+    array[:2] = 3
+    with reading(2**20, 2**20, address):
+        np.testing.assert_array_equal(read(array, whole(array)), array[...])
+    assert (array[2:] == fill).all()
 
 
 def test_what_is_no_whole_shard_is_left_to_zarr(tmp_path):
@@ -201,7 +258,6 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     ]
 
 
-BYTES, BLOSC, CRC = BytesCodec(endian="little"), BloscCodec(typesize=2), Crc32cCodec()
 OTHERS = {
     "no checksum": ShardingCodec(chunk_shape=(2, 2), codecs=[BYTES, BLOSC]),
     "another byte order": ShardingCodec(

@@ -38,9 +38,13 @@ def test_indexing_is_that_of_numpy(array, key):
     np.testing.assert_array_equal(StoredArray(array, 1, 3)[:1], VALUES[1:2])
 
 
-def test_a_lazy_array_has_a_block_per_file_and_is_known_as_stored(array):
+@pytest.mark.parametrize(("small", "scan_chunks"), [(720, ((9,), (10,))), (719, ((8, 1), (8, 2)))])
+def test_a_lazy_array_has_a_block_per_small_map_or_per_file(
+    array, monkeypatch, small, scan_chunks
+):
+    monkeypatch.setattr("daskstem.io.stored._SMALL_MAP", small)
     lazy = StoredArray(array, 1, 3).lazy()
-    assert lazy.chunks == ((1, 1), (8, 1), (8, 2), (4,))
+    assert lazy.chunks == ((1, 1), *scan_chunks, (4,))
     assert isinstance(source_of(lazy), StoredArray)
     np.testing.assert_array_equal(lazy.compute(scheduler="sync"), VALUES[1:3])
 

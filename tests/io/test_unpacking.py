@@ -9,7 +9,8 @@ from daskstem.io.unpacking import unpack
 
 def unpacked(packed, like):
     values = np.full_like(like, 1)
-    unpack(np.frombuffer(bytearray(packed), np.uint8), values, np.empty_like(like))
+    room = np.empty(-(-values.nbytes // 8), np.uint64)
+    unpack(np.frombuffer(bytearray(packed), np.uint8), values, room)
     return values
 
 

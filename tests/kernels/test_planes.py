@@ -28,9 +28,11 @@ def test_values_come_back_from_the_planes_of_their_bits(dtype, words, block_word
     values[random.integers(len(values))] = 0
     values = values.astype(dtype) if bits else np.zeros(64 * words, dtype)
     planes = planes_of(values, 64 * block_words)
-    joined = np.full_like(values, 3)
-    join_planes(planes, block_words * 8 * dtype.itemsize, joined)
-    np.testing.assert_array_equal(joined, values)
+    first, stop = sorted(random.integers(0, words + 1, 2))
+    for part in slice(None), slice(64 * first, 64 * stop):
+        joined = np.full_like(values[part], 3)
+        join_planes(planes, block_words * 8 * dtype.itemsize, part.start or 0, joined)
+        np.testing.assert_array_equal(joined, values[part])
 
 
 @pytest.mark.parametrize("place", [0, 4095, 4096, 9999])
@@ -38,5 +40,5 @@ def test_one_high_value_among_low_ones_is_kept(place):
     values = np.ones(10048, "u2")
     values[place] = 65535
     joined = np.empty_like(values)
-    join_planes(planes_of(values, 8192), 2048, joined)
+    join_planes(planes_of(values, 8192), 2048, 0, joined)
     np.testing.assert_array_equal(joined, values)
