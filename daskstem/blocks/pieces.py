@@ -38,11 +38,10 @@ def source_of(array: da.Array) -> BlockSource | None:
 
 def values_of(*maps: da.Array) -> tuple[np.ndarray, ...]:
     """Return the values of maps; stored ones are read here and now, which needs no task."""
-    sources = [source_of(one) for one in maps]
-    if None in sources:
+    sources = [source for source in map(source_of, maps) if source is not None]
+    if len(sources) < len(maps):
         return tuple(da.compute(*maps))
-    whole = (tuple(slice(0, n) for n in one.shape) for one in maps)
-    return tuple(s.read(region) for s, region in zip(sources, whole, strict=True) if s)
+    return tuple(source.read(tuple(slice(0, n) for n in source.shape)) for source in sources)
 
 
 @dataclass(frozen=True)

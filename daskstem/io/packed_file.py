@@ -54,7 +54,7 @@ class DamagedShardError(ValueError):
 
 @dataclass(frozen=True)
 class Run:
-    """Packed chunks that lie one after the other in a file, and what is wanted of each.
+    """Packed chunks that were read together, and what is wanted of each.
 
     Attributes
     ----------
@@ -105,17 +105,7 @@ class OpenShard:
         room = np.empty(max(sizes, default=0), np.uint8)
         for which, stretches in runs:
             content = self._content(stretches, room)
-            found, n_bytes = np.full((which.stop - which.start, 2), -1), 0
-            for n in range(which.start, which.stop):
-                offset, length = places[n]
-                if offset == ABSENT:
-                    continue
-                packed = content[n_bytes : n_bytes + length]
-                if len(packed) != length or google_crc32c.value(packed) != _INTACT:
-                    fault = f"the checksum of its chunk {tuple(numbers[n].tolist())} does not fit"
-                    raise DamagedShardError(self.key, fault)
-                found[n - which.start] = n_bytes, length - 4
-                n_bytes += length
+            found = self._found(content, places[which], numbers[which])
             yield Run(self.key, content, found, boxes[which])
 
     def _content(self, stretches: Sequence[tuple[int, int]], room: np.ndarray) -> np.ndarray:
@@ -125,6 +115,22 @@ class OpenShard:
             target = room[filled : filled + end - begin]
             filled += os.preadv(self.descriptor, [target.data], begin)
         return room[:filled]
+
+    def _found(
+        self, content: np.ndarray, places: Sequence[Sequence[int]], numbers: np.ndarray
+    ) -> np.ndarray:
+        """Return where intact chunks lie in what was read, and their lengths; -1 if absent."""
+        found, begin = np.full((len(places), 2), -1), 0
+        for n, (offset, length) in enumerate(places):
+            if offset == ABSENT:
+                continue
+            packed = content[begin : begin + length]
+            if len(packed) != length or google_crc32c.value(packed) != _INTACT:
+                fault = f"the checksum of its chunk {tuple(numbers[n].tolist())} does not fit"
+                raise DamagedShardError(self.key, fault)
+            found[n] = begin, length - 4
+            begin += length
+        return found
 
 
 def _runs(places: Sequence[Sequence[int]]) -> Iterator[tuple[slice, list[tuple[int, int]]]]:
