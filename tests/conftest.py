@@ -7,10 +7,16 @@ from pathlib import Path
 import dask
 import pytest
 
+from daskstem.run import workers
+
 # Dask's sampling profiler can lock up Python 3.11 for good (cpython#106883); the environment
 # is for the schedulers and workers that tests start.
 os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "false"
 dask.config.set({"distributed.worker.profile.enabled": False})
+
+# processes that run tests side by side would take the usual port from each other between asking
+# and listening, and Dask leaves the socket open that found it taken
+workers.DASHBOARD_PORT = 0
 
 SHARED_DATA = Path(__file__).resolve().parents[1] / "../shared/data"
 

@@ -23,6 +23,8 @@ from daskstem.schema.errors import InputError
 
 PATIENCE: Final = "10s"
 """How long a running scheduler may take to answer."""
+DASHBOARD_PORT: Final = 8787
+"""Where Dask shows its dashboard as a rule, if nothing else listens there."""
 _ENVIRONMENT: Final = "distributed.nanny.pre-spawn-environ"
 CORES_PER_WORKER: Final = 8
 """Threads of one process share its memory and compiled kernels; beyond these they queue."""
@@ -177,14 +179,14 @@ def _running(address: str) -> Iterator[Client]:
 
 
 def _free_port() -> int:
-    """Dask's usual dashboard port if it is free, else 0, which takes any."""
+    """Return the dashboard's port if it is free, else 0, which takes any."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", 8787))
+            probe.bind(("127.0.0.1", DASHBOARD_PORT))
         except OSError:
             return 0
-    return 8787
+    return DASHBOARD_PORT
 
 
 def _bytes(text: str | None) -> int:

@@ -1,3 +1,4 @@
+import socket
 import sys
 import threading
 import urllib.request
@@ -7,6 +8,7 @@ import pytest
 import zarr
 from threadpoolctl import threadpool_info
 
+from daskstem.run import workers
 from daskstem.run.workers import connected, resources
 from daskstem.schema.errors import InputError
 
@@ -104,3 +106,15 @@ def test_a_machine_that_slept_has_its_workers_still(workers):
         client.sync(asleep)
         assert client.submit(int, "7").result(timeout=30) == 7
         assert len(scheduler.workers) == workers
+
+
+def test_the_dashboard_leaves_a_taken_port_to_whom_it_belongs(monkeypatch):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        monkeypatch.setattr(workers, "DASHBOARD_PORT", taken)
+        with connected(resources(workers=1)) as client:
+            assert f":{taken}/" not in client.dashboard_link
+    with connected(resources(workers=1)) as client:
+        assert f":{taken}/" in client.dashboard_link
