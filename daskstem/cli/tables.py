@@ -31,8 +31,8 @@ def show_summary(summary: "RunSummary") -> None:
 def show_plan(plan: "Plan") -> None:
     """Print what a run will take."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("stage", "state"):
-        table.add_column(heading, no_wrap=True)
+    table.add_column("stage")
+    table.add_column("state", no_wrap=True)
     for heading in ("tasks", "read", "halo", "memory", "disk"):
         table.add_column(heading, justify="right")
     for stage in plan.stages:

@@ -248,17 +248,20 @@ def _run_stage(
     ds = frame_dataset(opened, stage.before, 0)
     first = stage.made_from(ds)
     groups = _groups(opened, stage, ds, first, n_frames)
-    done = set.intersection(*(set(finished_frames(group)) for group in groups.values()))
-    todo = [frame for frame in range(n_frames) if frame not in done]
+    done = {name: set(finished_frames(group)) for name, group in groups.items()}
+    todo = [frame for frame in range(n_frames) if any(frame not in d for d in done.values())]
     n_bytes = _bytes_per_frame(root, stage, first)
 
-    def made(frame: int) -> xr.Dataset:
-        return stage.made_from(frame_dataset(opened, stage.before, frame)) if frame else first
+    def job(frame: int) -> FrameJob:
+        made = stage.made_from(frame_dataset(opened, stage.before, frame)) if frame else first
+        # what is complete is not written again
+        without = {name: group for name, group in groups.items() if frame not in done[name]}
+        return _job(stage, without, frame, made, n_bytes)
 
     with reporter.stage(stage.name, n_bytes * len(todo)) as progress:
         run_frames(
             client,
-            (_job(stage, groups, frame, made(frame), n_bytes) for frame in todo),
+            map(job, todo),
             on_task=progress.advance,
             on_frame=partial(_frame_done, list(groups.values()), progress, n_frames),
         )
@@ -272,6 +275,8 @@ def _job(
 ) -> FrameJob:
     arrays, targets = {}, {}
     for call in stage.calls:
+        if call.step.group not in groups:
+            continue
         for spec in call.step.makes:
             if spec.name not in made:
                 continue

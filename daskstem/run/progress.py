@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 
 class Reporter:
@@ -23,9 +24,11 @@ class Reporter:
     def stage(self, name: str, total_bytes: int) -> Iterator["StageProgress"]:
         """Show a stage that works through ``total_bytes``."""
         started = time.perf_counter()
+        # all of it fits in the 80 columns of a terminal
+        short = Column(max_width=24, no_wrap=True, overflow="ellipsis")
         columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            TextColumn("{task.description}", table_column=short),
+            BarColumn(bar_width=16),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daskstem.run.bundled import recipe_content, recipe_names
+from daskstem.schema import variables
 from daskstem.schema.errors import InputError
 from daskstem.schema.parameters import checked_parameters
 from daskstem.steps.registry import STEPS
@@ -19,6 +20,12 @@ class StepCall:
 
     step: Step
     parameters: dict[str, Any]
+
+    @property
+    def reads_patterns(self) -> bool:
+        """Whether patterns are read, rather than maps."""
+        used = self.step.used(self.parameters)
+        return self.step.reads_patterns and variables.patterns in used
 
 
 @dataclass(frozen=True)

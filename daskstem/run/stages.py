@@ -21,6 +21,7 @@ from daskstem.run.recipe import Recipe, StepCall
 from daskstem.schema import variables
 from daskstem.schema.dims import FRAME
 from daskstem.schema.errors import InputError, MissingVariableError
+from daskstem.schema.merging import updated
 from daskstem.schema.parameters import defaults_of, files_of
 from daskstem.schema.provenance import digest, file_digest, provenance
 from daskstem.steps.registry import FUSIONS
@@ -48,7 +49,7 @@ class Stage:
     @property
     def name(self) -> str:
         """Names of the steps."""
-        return " + ".join(call.step.name for call in self.calls)
+        return _named(self.calls)
 
     @property
     def kind(self) -> str:
@@ -58,26 +59,18 @@ class Stage:
     @property
     def reads_patterns(self) -> bool:
         """Whether patterns are read, rather than maps."""
-        return any(
-            call.step.reads_patterns and variables.patterns in call.step.used(call.parameters)
-            for call in self.calls
-        )
+        return any(call.reads_patterns for call in self.calls)
 
     def made_from(self, ds: xr.Dataset) -> xr.Dataset:
         """Apply the steps, lazily; what a step refuses is told with the step's name."""
-        try:
-            return self._applied(ds)
-        except MissingVariableError:
-            raise
-        except InputError as error:
-            raise InputError(f"{self.name}: {error}") from error
-
-    def _applied(self, ds: xr.Dataset) -> xr.Dataset:
-        if len(self.calls) == 1:
-            return self.calls[0].step.function(ds, **self.calls[0].parameters)
-        names = tuple(call.step.name for call in self.calls)
-        fused = next(f for f in FUSIONS if f.names == names)
-        return fused.function(ds, *(call.parameters for call in self.calls))
+        made = xr.Dataset()
+        start = 0
+        while start < len(self.calls):
+            calls = self.calls[start : start + _one_function(self.calls[start:])]
+            found = _applied(calls, ds)
+            ds, made = updated(ds, found), updated(made, found)
+            start += len(calls)
+        return made
 
     def is_done(self, root: zarr.Group) -> bool:
         """Whether every product is in the store, finished, made exactly so."""
@@ -251,6 +244,32 @@ def kept_group(root: zarr.Group, name: str, key: str) -> zarr.Group | None:
     return found
 
 
+def _applied(calls: tuple[StepCall, ...], ds: xr.Dataset) -> xr.Dataset:
+    """Apply steps that one function makes the products of."""
+    try:
+        if len(calls) == 1:
+            return calls[0].step.function(ds, **calls[0].parameters)
+        fused = next(f for f in FUSIONS if f.names == tuple(call.step.name for call in calls))
+        return fused.function(ds, *(call.parameters for call in calls))
+    except MissingVariableError:
+        raise
+    except InputError as error:
+        raise InputError(f"{_named(calls)}: {error}") from error
+
+
+def _named(calls: tuple[StepCall, ...]) -> str:
+    return " + ".join(call.step.name for call in calls)
+
+
 def _fusible(calls: tuple[StepCall, ...]) -> int:
+    """How many steps, from the first on, share a pass: maps are made where patterns were read."""
+    n = _one_function(calls)
+    if calls[0].step.kind == "stored":
+        while n < len(calls) and calls[n].step.kind == "stored" and not calls[n].reads_patterns:
+            n += 1
+    return n
+
+
+def _one_function(calls: tuple[StepCall, ...]) -> int:
     names = tuple(call.step.name for call in calls)
     return max((len(f.names) for f in FUSIONS if names[: len(f.names)] == f.names), default=1)

@@ -24,7 +24,16 @@ def keys(tmp_path, *settings):
 
 def test_steps_that_can_share_a_reading_do(series, tmp_path):
     found = stages(read_recipe(stores.recipe(tmp_path)), open_root(series))
-    assert "prefilter + similarity" in [stage.name for stage in found]
+    assert "prefilter + similarity + background + grow" in [stage.name for stage in found]
+
+
+def test_maps_are_made_where_patterns_were_read_unless_these_are_there(series, tmp_path):
+    daskstem.run_recipe(stores.recipe(tmp_path), series, quiet=True, workers=1)
+    recipe = read_recipe(tmp_path / "small.toml", ["background.min_object=3"])
+    root = open_root(series)
+    left = [stage for stage in stages(recipe, root) if not stage.is_done(root)]
+    assert [stage.name for stage in left] == ["background + grow", "average"]
+    assert [stage.reads_patterns for stage in left] == [False, True]
 
 
 def test_what_is_there_already_is_not_made_again_for_its_neighbor(series, tmp_path):
@@ -33,7 +42,7 @@ def test_what_is_there_already_is_not_made_again_for_its_neighbor(series, tmp_pa
     root = open_root(series)
     found = {stage.name: stage.is_done(root) for stage in stages(recipe, root)}
     assert found["prefilter"]
-    assert not found["similarity"]
+    assert not found["similarity + background + grow"]
 
 
 def test_a_key_depends_on_what_was_used_and_on_nothing_else(tmp_path):
