@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -63,14 +64,15 @@ def run_table(
     if group is None:
         group = _new_table(opened, stage, rows.total, history)
     n_bytes = frame_bytes(raw_patterns(root[RAW]))
-    todo = [frame for frame in range(len(counts)) if frame not in finished_frames(group)]
+    done = set(finished_frames(group))
+    todo = [frame for frame in range(len(counts)) if frame not in done]
 
     def jobs() -> Iterator[FrameJob]:
         for frame in todo:
             ds = frame_dataset(opened, stage.before, frame)
             made = call.step.function(ds, **parameters)
-            _write_table(group, made, rows.of(frame), frame)
-            yield _job(made, frame, n_bytes)
+            write = partial(_write_table, group, made, rows.of(frame), frame)
+            yield replace(_job(made, frame, n_bytes), meanwhile=write)
 
     def finish(job: FrameJob, futures: dict[Any, Future]) -> None:
         _write_results(group, client, job, futures, rows.of(job.frame))

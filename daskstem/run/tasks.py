@@ -29,6 +29,8 @@ class FrameJob:
     graph: dict[Any, Any]
     keys: dict[Any, int]
     """Key of every final task, with the bytes of patterns it stands for."""
+    meanwhile: Callable[[], None] | None = None
+    """What is done here while the tasks run."""
 
 
 _Active = tuple[FrameJob, dict[Any, Future], set[Any]]
@@ -57,6 +59,8 @@ def run_frames(
                 futures = _submit(client, job)
                 completed.update(futures.values())
                 active.append((job, futures, set(job.keys)))
+                if job.meanwhile is not None:
+                    job.meanwhile()
             if not active:
                 return
             # a frame without clusters has no tasks to wait for

@@ -1,5 +1,7 @@
 import os
 import signal
+import time
+from dataclasses import replace
 
 import dask.array as da
 import numpy as np
@@ -51,6 +53,23 @@ def test_only_a_few_frames_are_under_way_at_once(client):
 
     run_frames(client, jobs(), on_task=lambda _: None, on_frame=lambda job, _: done.append(job))
     assert len(done) == 6
+
+
+def test_what_a_job_has_done_here_is_done_while_its_tasks_run(client, tmp_path):
+    seen = tmp_path / "seen"
+
+    def wait():
+        until = time.monotonic() + 20
+        while not seen.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        return seen.exists()
+
+    found = []
+    run_frames(
+        client, [replace(job_of(0, wait), meanwhile=seen.touch)], on_task=lambda _: None,
+        on_frame=lambda _, futures: found.extend(client.gather(list(futures.values()))),
+    )  # fmt: skip
+    assert found == [True]
 
 
 def test_the_reason_of_a_failure_is_raised(client):
