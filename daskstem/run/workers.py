@@ -7,7 +7,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from typing import Final
@@ -137,8 +137,13 @@ def _local_cluster(available: Resources, threads: int) -> Iterator[LocalCluster]
                 worker_dashboard_address=None if own_processes else "127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
             )
-        with cluster:
+        try:
             yield cluster
+        finally:
+            # a worker that has died may be about to start again, and Dask cannot end it then;
+            # what it raises would stand where the user is told why workers were lost
+            with suppress(AssertionError):
+                cluster.close()
 
 
 @contextmanager

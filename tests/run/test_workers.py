@@ -6,6 +6,7 @@ import urllib.request
 import psutil
 import pytest
 import zarr
+from distributed import LocalCluster
 from threadpoolctl import threadpool_info
 
 from daskstem.run import workers
@@ -118,3 +119,15 @@ def test_the_dashboard_leaves_a_taken_port_to_whom_it_belongs(monkeypatch):
             assert f":{taken}/" not in client.dashboard_link
     with connected(resources(workers=1)) as client:
         assert f":{taken}/" in client.dashboard_link
+
+
+def test_a_cluster_that_cannot_end_a_worker_hides_no_reason(monkeypatch):
+    ended = LocalCluster.close
+
+    def close(cluster):
+        ended(cluster)
+        raise AssertionError("can only join a started process")
+
+    monkeypatch.setattr(LocalCluster, "close", close)
+    with pytest.raises(InputError, match="workers were lost"), connected(resources(workers=1)):
+        raise InputError("workers were lost")
