@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 20
+PATIENCE_S = 60
+"""Kernels may have to be compiled before the first picture."""
 SIZE = {"width": 1280, "height": 720}
 
 _IMAGE = """renderer => {
