@@ -1,5 +1,6 @@
 """One open page: its series, its screen, and the threads that work for it."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,7 @@ class Session:
     screen: Screen
     document: Any
     _threads: list[Latest] = field(default_factory=list)
+    _waiting: deque[Callable[[], None]] = field(default_factory=deque)
 
     def latest(self, name: str, *channels: str) -> Latest:
         """Return a thread for one kind of request; what fails is said and answered."""
@@ -43,8 +45,14 @@ class Session:
         return self._threads[-1]
 
     def deliver(self, function: Callable[[], None]) -> None:
-        """Call a function where the page may be changed."""
-        self.document.add_next_tick_callback(function)
+        """Call a function where the page may be changed, after those that came before."""
+        # Bokeh keeps what is to be called once a page is open in a set: an older picture could
+        # come after a newer one
+        self._waiting.append(function)
+        self.document.add_next_tick_callback(self._call_next)
+
+    def _call_next(self) -> None:
+        self._waiting.popleft()()
 
     def tell(self, **facts: str) -> None:
         """Change texts of the page."""

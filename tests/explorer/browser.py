@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60
-"""Kernels may have to be compiled before the first picture."""
+PATIENCE_S = 20
 SIZE = {"width": 1280, "height": 720}
 
 _IMAGE = """renderer => {

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from bokeh.document import Document
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -10,6 +11,7 @@ from daskstem.explorer.cutting import Clusters, borders, cut_clusters, size_hist
 from daskstem.explorer.exporting import export_name, write_clusters
 from daskstem.explorer.painting import edges, packed, painted
 from daskstem.explorer.quality import largest_count
+from daskstem.explorer.session import Session
 from daskstem.explorer.tones import shades
 from daskstem.explorer.wording import screen_recipe
 from daskstem.kernels.hierarchy import similarity_tree
@@ -221,3 +223,16 @@ def test_an_export_into_nowhere_is_refused_and_leaves_nothing(tmp_path):
 def test_the_name_of_an_export_says_what_it_holds():
     assert export_name("scan", 0, np.array([7]), "ab") == "scan_frame0_cluster7_ab"
     assert export_name("scan", 2, np.arange(5), "ab") == "scan_frame2_5clusters_ab"
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+def test_a_page_is_changed_in_the_order_asked_for(order):
+    document, called = Document(), []
+    session = Session(series=None, patterns=None, screen=None, document=document)
+    for number in range(5):
+        session.deliver(lambda number=number: called.append(number))
+    # Bokeh calls what waits for the page to be opened in no order: it is kept in a set
+    for callback in document.session_callbacks[order]:
+        callback.callback()
+    assert called == list(range(5))
+    assert not document.session_callbacks

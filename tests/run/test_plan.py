@@ -37,6 +37,7 @@ def test_a_plan_says_what_is_there(series, tmp_path):
     plan = plan_recipe(tmp_path / "small.toml", series, settings=["grow.threshold=0.6"])
     left = [stage.name for stage in plan.stages if not stage.done]
     assert left == ["grow", "average"]
+    assert {stage.name: stage.read_bytes for stage in plan.stages}["grow"] == 0
 
 
 def test_disk_that_cannot_hold_the_products_is_refused(series, tmp_path, monkeypatch):
