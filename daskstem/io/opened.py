@@ -102,5 +102,5 @@ def _read(array: zarr.Array, finished: bool) -> np.ndarray:
     if not array.ndim:
         return np.asarray(array[()])
     # in an unfinished group chunks may be missing by right
-    values = StoredArray(array, 0, array.shape[0])[:] if finished else np.asarray(array[:])
+    values = StoredArray.whole(array)[:] if finished else np.asarray(array[:])
     return np.array(values.tolist(), dtype=str) if values.dtype.kind == "T" else values

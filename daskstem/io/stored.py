@@ -37,6 +37,11 @@ class StoredArray:
     start: int
     stop: int
 
+    @classmethod
+    def whole(cls, array: zarr.Array) -> "StoredArray":
+        """Return the window that holds all of an array."""
+        return cls(array, 0, array.shape[0])
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the window."""

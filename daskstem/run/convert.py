@@ -259,7 +259,7 @@ def source_coordinates(source: PatternSource) -> dict[str, xr.Variable]:
 
 
 def _job(group: zarr.Group, source: PatternSource, frame: int, n_bytes: int) -> FrameJob:
-    array = raw_patterns(group)
+    target = StoredArray.whole(raw_patterns(group))
     tiles = scan_tiling(source.shape, source.dtype)
     graph: dict[Any, Any] = {}
     keys: dict[Any, int] = {}
@@ -268,7 +268,7 @@ def _job(group: zarr.Group, source: PatternSource, frame: int, n_bytes: int) -> 
         rows, columns = window.region
         region = (slice(frame, frame + 1), rows, columns, *map(_whole, source.shape[3:]))
         key = (f"convert-{group.attrs['key']}", frame, i, j)
-        graph[key] = (partial(_copy, source, array, region),)
+        graph[key] = (partial(_copy, source, target, region),)
         keys[key] = n_bytes * window.shape[0] * window.shape[1] // positions
     return FrameJob(frame, graph, keys)
 
@@ -277,10 +277,9 @@ def _whole(size: int) -> slice:
     return slice(0, size)
 
 
-def _copy(source: PatternSource, array: zarr.Array, region: tuple[slice, ...]) -> None:
+def _copy(source: PatternSource, target: StoredArray, region: tuple[slice, ...]) -> None:
     """Read one shard from the source and write it, unless it is there already."""
-    folder = local_folder(array)
-    here = StoredArray(array, 0, array.shape[0]).keys(region)
-    if folder is not None and all((folder / key).exists() for key in here):
+    folder = local_folder(target.array)
+    if folder is not None and all((folder / key).exists() for key in target.keys(region)):
         return
-    write_block(array, region, source.read(region))
+    write_block(target, region, source.read(region))

@@ -12,7 +12,7 @@ from distributed import Client, Future
 
 from daskstem.io.layout import ArraySpec
 from daskstem.io.store import RAW, OpenedStore, begin_group, finish_frames, finish_group
-from daskstem.io.stored import missing_chunks
+from daskstem.io.stored import StoredArray, missing_chunks
 from daskstem.run.kept import KeptPasses
 from daskstem.run.progress import Reporter, StageProgress
 from daskstem.run.stages import (
@@ -157,4 +157,4 @@ def _write(group: zarr.Group, name: str, values: np.ndarray, first: int) -> None
     array = group[name]
     if isinstance(array, zarr.Array):
         region = (slice(first, first + 1), *(slice(0, n) for n in values.shape[1:]))
-        write_block(array, region, values)
+        write_block(StoredArray.whole(array), region, values)

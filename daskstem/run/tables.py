@@ -60,16 +60,17 @@ def run_table(
     stops = np.cumsum(counts)
     rows = Rows(tuple(int(n) for n in stops - counts), int(stops[-1]) if len(stops) else 0)
     parameters = {**call.parameters, "batch_clusters": _batch(root, call.parameters, available)}
+    first = frame_dataset(opened, stage.before, 0)
     group = kept_group(root, call.step.group, history["key"])
     if group is None:
-        group = _new_table(opened, stage, rows.total, history)
+        group = _new_table(opened, stage, first, rows.total, history)
     n_bytes = frame_bytes(raw_patterns(root[RAW]))
     done = set(finished_frames(group))
     todo = [frame for frame in range(len(counts)) if frame not in done]
 
     def jobs() -> Iterator[FrameJob]:
         for frame in todo:
-            ds = frame_dataset(opened, stage.before, frame)
+            ds = frame_dataset(opened, stage.before, frame) if frame else first
             made = call.step.function(ds, **parameters)
             write = partial(_write_table, group, made, rows.of(frame), frame)
             yield replace(_job(made, frame, n_bytes), meanwhile=write)
@@ -130,9 +131,8 @@ def _write_rows(group: zarr.Group, name: str, rows: slice, values: np.ndarray) -
 
 
 def _new_table(
-    opened: OpenedStore, stage: Stage, total: int, history: dict[str, Any]
+    opened: OpenedStore, stage: Stage, ds: xr.Dataset, total: int, history: dict[str, Any]
 ) -> zarr.Group:
-    ds = frame_dataset(opened, stage.before, 0)
     q_shape = tuple(ds.sizes[dim] for dim in Q)
     per_chunk = max(1, CHUNK_BYTES // (4 * q_shape[0] * q_shape[1]))
     specs = {

@@ -9,6 +9,7 @@ import pytest
 import zarr
 from distributed import get_worker
 
+from daskstem.io.stored import StoredArray
 from daskstem.run.tasks import FrameJob, run_frames, write_block, write_job
 from daskstem.run.workers import connected, resources
 from daskstem.schema.errors import InputError
@@ -108,4 +109,4 @@ def test_a_block_that_cannot_be_written_names_the_array(tmp_path):
     target = zarr.create_array(tmp_path / "a.zarr", shape=(1, 4), chunks=(1, 4), dtype="f4")
     (tmp_path / "a.zarr" / "c").write_text("in the way")
     with pytest.raises(InputError, match="cannot write to .*a.zarr"):
-        write_block(target, (slice(0, 1), slice(0, 4)), np.ones((1, 4), "f4"))
+        write_block(StoredArray.whole(target), (slice(0, 1), slice(0, 4)), np.ones((1, 4), "f4"))
