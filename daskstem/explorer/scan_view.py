@@ -23,6 +23,7 @@ from daskstem.schema.dims import THRESHOLD
 from daskstem.schema.errors import InputError
 from daskstem.steps.registry import STEPS
 from daskstem.view.palette import BACKGROUND, colors_through
+from daskstem.view.scale import unit_text
 from daskstem.view.wording import counted
 
 CLIP: Final = (0.5, 99.5)
@@ -304,8 +305,8 @@ def _range_text(drawing: Drawing) -> str:
     choice = CHOICES[drawing.request.shown]
     if drawing.shades is None or choice.kind == "flag":
         return ""
-    units = "counts" if choice.spec is None else choice.spec.units
-    units = "pixels" if choice.key == SATURATED else "" if units == "1" else units
+    units = "counts" if choice.spec is None else unit_text(choice.spec.units)
+    units = "pixels" if choice.key == SATURATED else units
     return range_text(drawing.shades.low, drawing.shades.high, units)
 
 

@@ -21,6 +21,7 @@ from daskstem.schema.variables import Variable, require
 from daskstem.steps.correct import correct
 from daskstem.steps.registry import STEPS
 from daskstem.steps.replay import as_seen, longest_recipe
+from daskstem.view.wording import in_frame_units
 
 _HELD: Final = 64
 """Maps that are kept: a frame of 512 x 512 positions has 1 MB each."""
@@ -113,9 +114,8 @@ class Series:
     def frame_text(self, frame: int) -> str:
         """Say what a frame is: its number, and what the series is counted in."""
         parts = [
-            f"{name} {self.seen.coords[name].values[frame]:.4g} "
-            f"{self.seen.coords[name].attrs.get('units', units)}"
-            for name, units in FRAME_COORDS.items()
+            in_frame_units(self.seen.coords[name].isel({FRAME: frame}), name)
+            for name in FRAME_COORDS
             if name in self.seen.coords and self.seen.coords[name].dtype.kind in "iuf"
         ]
         return ", ".join([f"{frame + 1} of {self.n_frames}", *parts])

@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from daskstem.schema.errors import InputError
-from daskstem.view.scale import PixelGrid
+from daskstem.view.scale import PixelGrid, unit_text
 
 
 def axes_or_new(ax: Axes | None, *, size: tuple[float, float] = (3.9, 3.5)) -> Axes:
@@ -81,7 +81,7 @@ def draw_color_bar(ax: Axes, image: AxesImage, units: str) -> None:
     # and without a bar stay the same size.
     bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.025, 0.0, 0.045, 1.0)))
     bar.ax.tick_params(labelsize=7)
-    words = [] if units == "1" else [units]
+    words = [text] if (text := unit_text(units)) else []
     if max(map(abs, image.get_clim())) >= 1e4:
         # five digits would push the unit out of the picture
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}"))

@@ -110,8 +110,15 @@ def length_text(length: float, units: str, *, pixel_name: str = "px", digits: in
 
 
 def unit_text(units: str, *, pixel_name: str = "px") -> str:
-    """Spell a unit of the store as it is printed."""
-    return {PIXEL: pixel_name, "1/angstrom": "Å⁻¹"}.get(units, units)
+    """Spell a unit of the store as it is printed.
+
+    Examples
+    --------
+    >>> unit_text("counts^2"), unit_text("1/angstrom"), unit_text("e/angstrom^2"), unit_text("1")
+    ('counts²', 'Å⁻¹', 'e/Å²', '')
+    """
+    known = {PIXEL: pixel_name, "1/angstrom": "Å⁻¹", "deg": "°", "1": ""}
+    return known.get(units, units.replace("angstrom", "Å").replace("^2", "²"))
 
 
 def draw_scale_bar(axes: "Axes", grid: PixelGrid, *, pixel_name: str = "px") -> None:

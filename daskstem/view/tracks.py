@@ -14,7 +14,7 @@ from daskstem.schema.errors import InputError
 from daskstem.schema.variables import Variable
 from daskstem.view.drawing import axes_or_new, bare, draw_image, plain, two_dimensional
 from daskstem.view.palette import BACKGROUND, colors_through
-from daskstem.view.scale import draw_scale_bar, scan_grid
+from daskstem.view.scale import draw_scale_bar, scan_grid, unit_text
 
 MOST_LINES: Final = 60
 """Tracks in one picture: of more, those seen in the most frames are drawn."""
@@ -215,7 +215,7 @@ def growth_curves(
             color=None if colors is None else colors[number] / 255, label=str(number),
         )  # fmt: skip
     ax.set_xlabel(words)
-    units = {"1": "", "nm^2": " (nm²)", "deg": " (°)"}.get(spec.units, f" ({spec.units})")
+    units = f" ({text})" if (text := unit_text(spec.units)) else ""
     ax.set_ylabel(spec.name.replace("_", " ").replace("n positions", "positions") + units)
     ax.set_title(title, fontsize=9)
     return plain(ax)
@@ -262,7 +262,7 @@ def frame_axis(ds: xr.Dataset) -> tuple[np.ndarray, str]:
     for name, usual in FRAME_COORDS.items():
         if name in ds.coords:
             coordinate = ds.coords[name]
-            return coordinate.values, f"{name} ({coordinate.attrs.get('units', usual)})"
+            return coordinate.values, f"{name} ({unit_text(coordinate.attrs.get('units', usual))})"
     return np.arange(ds.sizes[FRAME]), FRAME
 
 

@@ -93,9 +93,9 @@ def frame_title(number: int, coordinates: "xr.Dataset") -> str:
 def in_frame_units(one: "xr.Dataset | xr.DataArray", name: str) -> str:
     """Write one of a frame's coordinates, such as its time, with its unit."""
     coordinate = one.coords[name]
-    units = coordinate.attrs.get("units", FRAME_COORDS[name])
-    units = "°" if units == "deg" else f" {units}"
-    return f"{name} {coordinate.values.item():.4g}{units}"
+    units = unit_text(coordinate.attrs.get("units", FRAME_COORDS[name]))
+    gap = "" if units == "°" else " "
+    return f"{name} {coordinate.values.item():.4g}{gap}{units}".rstrip()
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:

@@ -40,7 +40,7 @@ def test_says_shape_calibration_and_series() -> None:
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
     assert lines["scan_x"] == ["scan_x", "5", "0", "10", "2.5", "nm"]
     assert lines["q_x"] == ["q_x", "7", "-0.3", "0.3", "0.1", "Å⁻¹"]
-    assert lines["tilt"] == ["tilt", "3", "-5", "5", "5", "deg"]
+    assert lines["tilt"] == ["tilt", "3", "-5", "5", "5", "°"]
     assert lines["scan_y"] == ["scan_y", "4", "not", "calibrated"]
     assert "300" in lines["beam_energy_kev"]
 
