@@ -26,6 +26,7 @@ from daskstem.schema.parameters import defaults_of, files_of
 from daskstem.schema.provenance import digest, file_digest, provenance
 from daskstem.steps.registry import FUSIONS
 from daskstem.steps.replay import as_seen, longest_recipe
+from daskstem.steps.step import Fusion
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,10 @@ class Stage:
     def made_from(self, ds: xr.Dataset) -> xr.Dataset:
         """Apply the steps, lazily; what a step refuses is told with the step's name."""
         made = xr.Dataset()
-        start = 0
-        while start < len(self.calls):
-            calls = self.calls[start : start + _one_function(self.calls[start:])]
-            found = _applied(calls, ds)
-            ds, made = updated(ds, found), updated(made, found)
-            start += len(calls)
+        left = self.calls
+        while left:
+            n, found = _applied(left, ds)
+            ds, made, left = updated(ds, found), updated(made, found), left[n:]
         return made
 
     def is_done(self, root: zarr.Group) -> bool:
@@ -244,17 +243,16 @@ def kept_group(root: zarr.Group, name: str, key: str) -> zarr.Group | None:
     return found
 
 
-def _applied(calls: tuple[StepCall, ...], ds: xr.Dataset) -> xr.Dataset:
-    """Apply steps that one function makes the products of."""
+def _applied(calls: tuple[StepCall, ...], ds: xr.Dataset) -> tuple[int, xr.Dataset]:
+    """Apply the first steps that share a function; return how many, and what they make."""
+    shared = _shared(calls)
+    n = len(shared.names)
     try:
-        if len(calls) == 1:
-            return calls[0].step.function(ds, **calls[0].parameters)
-        fused = next(f for f in FUSIONS if f.names == tuple(call.step.name for call in calls))
-        return fused.function(ds, *(call.parameters for call in calls))
+        return n, shared.function(ds, *(call.parameters for call in calls[:n]))
     except MissingVariableError:
         raise
     except InputError as error:
-        raise InputError(f"{_named(calls)}: {error}") from error
+        raise InputError(f"{_named(calls[:n])}: {error}") from error
 
 
 def _named(calls: tuple[StepCall, ...]) -> str:
@@ -263,13 +261,16 @@ def _named(calls: tuple[StepCall, ...]) -> str:
 
 def _fusible(calls: tuple[StepCall, ...]) -> int:
     """How many steps, from the first on, share a pass: maps are made where patterns were read."""
-    n = _one_function(calls)
+    n = len(_shared(calls).names)
     if calls[0].step.kind == "stored":
         while n < len(calls) and calls[n].step.kind == "stored" and not calls[n].reads_patterns:
             n += 1
     return n
 
 
-def _one_function(calls: tuple[StepCall, ...]) -> int:
-    names = tuple(call.step.name for call in calls)
-    return max((len(f.names) for f in FUSIONS if names[: len(f.names)] == f.names), default=1)
+def _shared(calls: tuple[StepCall, ...]) -> Fusion:
+    """Return the function that most steps share, from the first on; its own if no other."""
+    first, names = calls[0].step, tuple(call.step.name for call in calls)
+    alone = Fusion(names[:1], lambda ds, parameters: first.function(ds, **parameters))
+    fitting = (fusion for fusion in FUSIONS if names[: len(fusion.names)] == fusion.names)
+    return max(fitting, key=lambda fusion: len(fusion.names), default=alone)
