@@ -28,17 +28,25 @@ def add_patterns(patterns: np.ndarray, total: np.ndarray, largest: np.ndarray) -
         _add_patterns(patterns[start : start + ROWS_AT_ONCE], total, largest, tile)
 
 
-# 16 GB/s of uint16 in cache, one thread.
+# 22 GB/s of uint16 in cache, one thread: four patterns at once, so that sums and largest values
+# are read and written a fourth as often; 15 one by one.
 @kernel()
 def _add_patterns(
     patterns: np.ndarray, total: np.ndarray, largest: np.ndarray, tile: np.ndarray
 ) -> None:
     n_patterns, size = patterns.shape
+    by_four = n_patterns // 4 * 4
     for start in range(0, size, len(tile)):
         stop = min(size, start + len(tile))
         sums, highest = tile[: stop - start], largest[start:stop]
         sums[:] = 0
-        for i in range(n_patterns):
+        for i in range(0, by_four, 4):
+            a, b = patterns[i, start:stop], patterns[i + 1, start:stop]
+            c, d = patterns[i + 2, start:stop], patterns[i + 3, start:stop]
+            for p in range(len(sums)):
+                sums[p] = sums[p] + a[p] + b[p] + c[p] + d[p]
+                highest[p] = max(highest[p], a[p], b[p], c[p], d[p])
+        for i in range(by_four, n_patterns):
             pattern = patterns[i, start:stop]
             for p in range(len(pattern)):
                 sums[p] += pattern[p]
