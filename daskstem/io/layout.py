@@ -1,12 +1,16 @@
 """How an array lies in a store: dims, chunks, shards, codecs."""
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import zarr
 from numpy.dtypes import StringDType
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
+from zarr.core.buffer import Buffer
+from zarr.storage import MemoryStore
 
 from daskstem.io.shards import shards_of
 from daskstem.schema.source import Region, within
@@ -38,9 +42,11 @@ class ArraySpec:
         self.shards = None if shards is None else tuple(shards)
         self.attrs = dict(attrs or {})
 
-    def create(self, group: zarr.Group, key: str, *, coordinates: str = "") -> zarr.Array:
+    def create(
+        self, group: zarr.Group, key: str, *, coordinates: Sequence[str] = ()
+    ) -> zarr.Array:
         """Create the array, empty; ``coordinates`` are named in its attributes."""
-        named = {"coordinates": coordinates} if coordinates else {}
+        named = {"coordinates": " ".join(coordinates)} if coordinates else {}
         return group.create_array(
             key,
             shape=self.shape,
@@ -68,15 +74,28 @@ def writable(array: zarr.Array) -> zarr.Array:
     return array.with_config({"write_empty_chunks": True})
 
 
-def write_coordinate(group: zarr.Group, key: str, variable: "xr.Variable") -> None:
-    """Write a coordinate, whole."""
+def coordinate_files(variable: "xr.Variable") -> Mapping[str, Buffer]:
+    """Return the files of a coordinate, which lies in one chunk, by their names."""
     values = np.asarray(variable.values)
+    attrs = json.dumps(variable.attrs, sort_keys=True)
+    described = (tuple(map(str, variable.dims)), values.shape, values.dtype.str, attrs)
+    return _coordinate_files(*described, tuple(values.ravel().tolist()))
+
+
+# The groups of a run have most of their coordinates in common, and Zarr takes 2 ms for one.
+@lru_cache(maxsize=64)
+def _coordinate_files(
+    dims: tuple[str, ...], shape: tuple[int, ...], dtype: str, attrs: str, content: tuple[Any, ...]
+) -> Mapping[str, Buffer]:
+    values = np.array(content, dtype).reshape(shape)
     # of texts only those of any length have a place in the format's specification
     values = values.astype(StringDType()) if values.dtype.kind in "UO" else values
-    dims = [str(dim) for dim in variable.dims]
-    chunks = [max(1, n) for n in values.shape]
-    spec = ArraySpec(dims, values.shape, values.dtype, chunks=chunks, attrs=variable.attrs)
-    write_region(spec.create(group, key), tuple(slice(0, n) for n in values.shape), values)
+    chunks = [max(1, n) for n in shape]
+    spec = ArraySpec(dims, shape, values.dtype, chunks=chunks, attrs=json.loads(attrs))
+    files: dict[str, Buffer] = {}
+    array = spec.create(zarr.create_group(MemoryStore(files)), "it")
+    write_region(array, tuple(slice(0, n) for n in shape), values)
+    return {name.removeprefix("it/"): file for name, file in files.items() if "/" in name}
 
 
 def write_region(array: zarr.Array, region: Region, values: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """Steps whose products run along ``cluster``: their length is known only from the labels."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -64,6 +64,7 @@ def run_table(
     group = kept_group(root, call.step.group, history["key"])
     if group is None:
         group = _new_table(opened, stage, first, rows.total, history)
+    arrays = dict(group.arrays())
     n_bytes = frame_bytes(raw_patterns(root[RAW]))
     done = set(finished_frames(group))
     todo = [frame for frame in range(len(counts)) if frame not in done]
@@ -72,11 +73,11 @@ def run_table(
         for frame in todo:
             ds = frame_dataset(opened, stage.before, frame) if frame else first
             made = call.step.function(ds, **parameters)
-            write = partial(_write_table, group, made, rows.of(frame), frame)
+            write = partial(_write_table, arrays, made, rows.of(frame), frame)
             yield replace(_job(made, frame, n_bytes), meanwhile=write)
 
     def finish(job: FrameJob, futures: dict[Any, Future]) -> None:
-        _write_results(group, client, job, futures, rows.of(job.frame))
+        _write_results(arrays, client, job, futures, rows.of(job.frame))
         finish_frames(group, [job.frame])
         progress.frame_done(len(finished_frames(group)), len(counts))
 
@@ -103,28 +104,33 @@ def _results(made: xr.Dataset) -> list[str]:
 
 
 def _write_results(
-    group: zarr.Group, client: Client, job: FrameJob, futures: dict[Any, Future], rows: slice
+    arrays: Mapping[str, zarr.Array],
+    client: Client,
+    job: FrameJob,
+    futures: dict[Any, Future],
+    rows: slice,
 ) -> None:
     """Write what the frame's tasks returned, block by block in the order of the rows."""
     at = {variables.pattern.name: rows.start, variables.residual.name: rows.start}
     for key in job.keys:
         values = client.gather(futures[key])
         name = variables.pattern.name if values.ndim == 3 else variables.residual.name
-        _write_rows(group, name, slice(at[name], at[name] + len(values)), values)
+        _write_rows(arrays[name], slice(at[name], at[name] + len(values)), values)
         at[name] += len(values)
 
 
-def _write_table(group: zarr.Group, made: xr.Dataset, rows: slice, frame: int) -> None:
+def _write_table(
+    arrays: Mapping[str, zarr.Array], made: xr.Dataset, rows: slice, frame: int
+) -> None:
     for spec in variables.cluster_table:
         values = made[spec.name].values
         if spec is variables.cluster_frame:
             values = np.full(len(values), frame, values.dtype)
-        _write_rows(group, spec.name, rows, values)
+        _write_rows(arrays[spec.name], rows, values)
 
 
-def _write_rows(group: zarr.Group, name: str, rows: slice, values: np.ndarray) -> None:
-    array = group[name]
-    if not isinstance(array, zarr.Array) or rows.stop == rows.start:
+def _write_rows(array: zarr.Array, rows: slice, values: np.ndarray) -> None:
+    if rows.stop == rows.start:
         return
     with writing(array):
         write_region(array, (rows, *(slice(0, n) for n in array.shape[1:])), values)

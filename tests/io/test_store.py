@@ -1,4 +1,5 @@
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -56,6 +57,50 @@ def test_texts_and_units_come_back_as_they_were(root):
     assert found["name"].values.tolist() == ["a", "longer"]
     assert found["name"].dtype.kind == "U"
     assert found["name"].attrs == {"units": "text"}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([0.1, np.nan, -np.inf]), np.float32([[1 / 3, 2], [3, 4]]), np.uint8([1, 255]),
+        np.array([True, False]), np.int64(2**62), np.zeros(0), np.array(["\u03b8", "longer"]),
+        np.array(["a", "bc"], dtype=object),
+    ],
+    ids=lambda values: f"{values.dtype}{np.shape(values)}",
+)  # fmt: skip
+def test_a_coordinate_is_read_by_zarr_as_it_was_given(root, values):
+    dims = ("scan_y", "scan_x")[: values.ndim]
+    given = xr.Variable(dims, values, {"units": "px", "long_name": "\u03b8"})
+    for name in ("first", "second"):
+        found = begin_group(root, name, {}, {"place": given}, {})["place"]
+        np.testing.assert_array_equal(found[...], values)
+        assert found.dtype == values.dtype or values.dtype.kind in "UO"
+        assert dict(found.attrs) == given.attrs
+        assert (found.metadata.dimension_names or ()) == dims
+
+
+def test_coordinates_that_differ_in_one_thing_alone_are_not_taken_for_each_other(root):
+    same = {"data": np.arange(2), "dims": ("frame",), "attrs": {"units": "s"}}
+    others = [{"data": np.arange(2.0)}, {"data": np.array([0, 2])}, {"dims": ("scan_x",)},
+              {"attrs": {"units": "min"}}]  # fmt: skip
+    for number, other in enumerate([{}, *others]):
+        given = xr.Variable(**{**same, **other})
+        begin_group(root, f"made{number}", {}, {"place": given}, {})
+        found = root[f"made{number}/place"]
+        assert found[...].tolist() == given.values.tolist()
+        described = (found.dtype, found.metadata.dimension_names, dict(found.attrs))
+        assert described == (given.dtype, given.dims, given.attrs)
+
+
+def test_metadata_are_gathered_as_zarr_gathers_them(tmp_path):
+    store = daskstem.simulate(tmp_path / "s.zarr", shape=(2, 16, 16, 32, 32), quiet=True)
+    daskstem.run_recipe("default", store, quiet=True)
+    (store / "raw/.DS_Store").touch()
+    ours = json.loads((store / "zarr.json").read_text())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(store)
+    assert ours == json.loads((store / "zarr.json").read_text())
 
 
 def test_a_group_is_built_aside_and_replaces_the_one_before(root, monkeypatch):
