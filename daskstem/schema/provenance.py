@@ -5,6 +5,7 @@ import hashlib
 import json
 import socket
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ SCHEMA_VERSION: Final = 1
 """Raised whenever a store written now could not be read by the version before."""
 
 
+@cache
 def package_version() -> str:
     """Return the installed version of daskstem."""
     return version("daskstem")

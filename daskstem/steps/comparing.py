@@ -206,7 +206,7 @@ def ringed(window: Window, ring: int) -> tuple[int, int, int, int]:
 
 
 def wrap_weights(found: da.Array, offsets: np.ndarray) -> xr.Dataset:
-    """Name what the prefilter finds: weights and, in the channel after them, the signal."""
+    """Name what the prefilter finds: the first channels are weights, the next is the signal."""
     n_offsets = len(offsets)
     return xr.Dataset(
         {

@@ -127,7 +127,7 @@ def prefilter_similarity(
         BothOfBlock(compare, neighbors), patterns, depths=[compare.depth + 1],
         channels=n_offsets + 1 + len(NEIGHBORS), dtype=np.float32, name="prefilter-similarity",
     )  # fmt: skip
-    weights = wrap_weights(both[..., : n_offsets + 1], compare.offsets)
+    weights = wrap_weights(both, compare.offsets)
     return weights.merge(_wrapped(both[..., n_offsets + 1 :]))
 
 
