@@ -25,6 +25,9 @@ PATIENCE: Final = "10s"
 """How long a running scheduler may take to answer."""
 DASHBOARD_PORT: Final = 8787
 """Where Dask shows its dashboard as a rule, if nothing else listens there."""
+MESSAGES_WAIT_S: Final = 0.001
+"""How long what is to go to a worker waits for more to go with it. A frame's maps are a chain of
+tasks, and each of them waits: 5.6 ms with Dask's 5 ms, 3.0 with this."""
 _ENVIRONMENT: Final = "distributed.nanny.pre-spawn-environ"
 CORES_PER_WORKER: Final = 8
 """Threads of one process share its memory and compiled kernels; beyond these they queue."""
@@ -137,6 +140,8 @@ def _local_cluster(available: Resources, threads: int) -> Iterator[LocalCluster]
                 worker_dashboard_address=None if own_processes else "127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
             )
+        for stream in cluster.scheduler.stream_comms.values():
+            stream.interval = MESSAGES_WAIT_S
         try:
             yield cluster
         finally:

@@ -1,6 +1,8 @@
+import operator
 import socket
 import sys
 import threading
+import time
 import urllib.request
 
 import psutil
@@ -107,6 +109,17 @@ def test_a_machine_that_slept_has_its_workers_still(workers):
         client.sync(asleep)
         assert client.submit(int, "7").result(timeout=30) == 7
         assert len(scheduler.workers) == workers
+
+
+def test_a_chain_of_tasks_waits_less_than_dask_lets_it():
+    with connected(resources(workers=1)) as client:
+        times = []
+        for turn in range(5):
+            chain = {(turn, n): (operator.neg, (turn, n - 1)) for n in range(1, 41)}
+            started = time.perf_counter()
+            assert client.get({(turn, 0): 1, **chain}, (turn, 40)) == 1
+            times.append((time.perf_counter() - started) / len(chain))
+    assert min(times) < 0.005
 
 
 def test_the_dashboard_leaves_a_taken_port_to_whom_it_belongs(monkeypatch):
