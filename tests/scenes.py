@@ -70,4 +70,4 @@ def stored(values, folder, *, chunks, shards):
     spec = ArraySpec(dims, values.shape, values.dtype, chunks=chunks, shards=shards)
     array = writable(spec.create(zarr.create_group(folder / "values.zarr", overwrite=True), "x"))
     array[...] = values
-    return StoredArray(array, 0, len(values)).lazy()
+    return StoredArray.whole(array).lazy()

@@ -147,7 +147,7 @@ def _inhomogeneous(content: ReportContent) -> Iterator[Caution]:
     if found.any():
         yield Caution(
             f"Low homogeneity: in {_clusters(content, found, -values, verb=False)} the mean "
-            f"similarity of neighbors is below {limit:.3f}, nearer to the threshold than to 1.",
+            f"similarity of neighbors is below {limit:z.3f}, nearer to the threshold than to 1.",
             "The mean pattern may blend orientations, thicknesses or overlapping crystals.",
             "Look at these clusters' patterns in the table; split them with a higher "
             "grow.threshold or with grow.threshold=branches.",
@@ -169,7 +169,7 @@ def _sensitive(content: ReportContent) -> Iterator[Caution]:
     change = max(abs(low - here), abs(high - here))
     if here and change > max(_CHANGE * here, 3):
         yield Caution(
-            f"The threshold decides: around {used:.3f}, {_STEP:g} more or less changes "
+            f"The threshold decides: around {used:z.3f}, {_STEP:g} more or less changes "
             f"{here:.0f} clusters of frame {frame.number} into {low:.0f} to {high:.0f}.",
             "Numbers and sizes of clusters then say as much about the threshold as about the "
             "specimen.",

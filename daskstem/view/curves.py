@@ -126,7 +126,7 @@ def threshold_curve(
         if value is not None and np.isfinite(value):
             ax.axvline(
                 max(1 - value, _NEAREST), color=MARKED, linestyle=style, linewidth=1.1,
-                label=f"{name}: {value:.3f}",
+                label=f"{name}: {value:z.3f}",
             )  # fmt: skip
     ax.set(xscale="log", xlabel="threshold of similarity", ylabel=words, ylim=(0, None))
     ax.invert_xaxis()

@@ -60,7 +60,7 @@ def pairs_figure(pairs: xr.Dataset, *, used: float) -> Figure:
     ):
         ax.stairs(pairs[name].values, edge, fill=True, color=color, alpha=0.75, label=words)
     if np.isfinite(used):
-        ax.axvline(used, color=MARKED, linewidth=1.1, label=f"threshold {used:.3f}")
+        ax.axvline(used, color=MARKED, linewidth=1.1, label=f"threshold {used:z.3f}")
     counted = pairs["inside"].values + pairs["between"].values
     known = edge[:-1][counted > 0.002 * max(counted.max(), 1)]
     ax.set_xlim(min(known.min(initial=0.9), used - 0.05 if np.isfinite(used) else 0.9), 1.0)

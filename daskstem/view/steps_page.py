@@ -226,7 +226,7 @@ def _grow(content: ReportContent, frame: FrameContent) -> Did:
     words = [
         f"Before: {before:,.0f} positions. After: {counted(int(clusters), 'cluster')} of "
         f"{assigned:,.0f} positions; {before - assigned:,.0f} lie in fragments too small.",
-        f"Threshold of similarity: {used:.3f}."
+        f"Threshold of similarity: {used:z.3f}."
         if np.isfinite(used)
         else "Each cluster has a threshold of its own.",
     ]

@@ -79,3 +79,9 @@ def test_the_thresholds_used_and_suggested_are_marked():
     np.testing.assert_allclose(curve.get_ydata(), [100, 50])
     assert (used.get_label(), suggested.get_label()) == ("used: 0.800", "suggested: 0.900")
     np.testing.assert_allclose([used.get_xdata()[0], suggested.get_xdata()[0]], [0.2, 0.1])
+
+
+def test_a_threshold_just_below_zero_bears_no_sign():
+    found = xr.Dataset({"cover": ("threshold", [1.0, 0.5])}, {"threshold": [-0.5, 0.9]})
+    ax = view.threshold_curve(found, of="cover", used=-1e-4)
+    assert ax.lines[1].get_label() == "used: 0.000"
