@@ -94,8 +94,7 @@ def joined_blocks(
         return best
     for by_row, by_column in product(range(1, MOST_JOINED + 1), repeat=2):
         joined = (_every(chunks[0], by_row), _every(chunks[1], by_column))
-        largest = prod(max(w.haloed_shape[axis] for _, w in windows(joined, depth))
-                       for axis in (0, 1))  # fmt: skip
+        largest = prod(max(haloed_sizes(sizes, depth)) for sizes in joined)
         fits = largest * pattern_bytes <= LARGEST_HALOED_BYTES
         if (
             fits
@@ -166,10 +165,15 @@ def windows(
             yield (i, j), window((top, left), (bottom, right), depth, scan_shape)
 
 
+def haloed_sizes(sizes: Sequence[int], depth: int) -> list[int]:
+    """Return how far along one axis each block and its halo reach inside the scan."""
+    size = sum(sizes)
+    return [min(size, stop + depth) - max(0, start - depth) for start, stop in _bounds(sizes)]
+
+
 def halo_factor(chunks: tuple[Sequence[int], Sequence[int]], depth: int) -> float:
     """Return how many positions are read for each one computed; 1 without a halo."""
-    read = sum(prod(w.haloed_shape) for _, w in windows(chunks, depth))
-    return read / (sum(chunks[0]) * sum(chunks[1]))
+    return prod(sum(haloed_sizes(sizes, depth)) / sum(sizes) for sizes in chunks)
 
 
 def _bounds(sizes: Sequence[int]) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ import psutil
 import xarray as xr
 import zarr
 
-from daskstem.chunks.tiling import halo_factor, joined_blocks, windows
+from daskstem.chunks.tiling import halo_factor, haloed_sizes, joined_blocks
 from daskstem.io.store import RAW, OpenedStore
 from daskstem.run.stages import Stage, raw_patterns
 from daskstem.run.workers import Resources
@@ -184,9 +184,7 @@ def _stage_plan(
 def _task_bytes(stage: Stage, ds: xr.Dataset, scan_chunks: tuple[Any, Any], halo: int) -> int:
     patterns = ds[variables.patterns.name]
     pixels = ds.sizes[Q[0]] * ds.sizes[Q[1]]
-    largest = max(
-        (w.haloed_shape for _, w in windows(scan_chunks, halo)), key=lambda s: s[0] * s[1]
-    )
+    largest = tuple(max(haloed_sizes(sizes, halo)) for sizes in scan_chunks)
     positions = largest[0] * largest[1]
     block = positions * pixels * patterns.dtype.itemsize
     if stage.kind == "table":

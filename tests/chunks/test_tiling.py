@@ -100,6 +100,13 @@ def test_halo_factor_of_a_block_within_the_scan():
     assert halo_factor(((4, 4, 4), (4, 4, 4)), 1) == pytest.approx(16**2 / 12**2)
 
 
+@given(rows=sizes, columns=sizes, depth=st.integers(0, 12))
+def test_halo_factor_counts_what_the_windows_read(rows, columns, depth):
+    read = sum(w.haloed_shape[0] * w.haloed_shape[1] for _, w in windows((rows, columns), depth))
+    wanted = read / (sum(rows) * sum(columns))
+    assert halo_factor((rows, columns), depth) == pytest.approx(wanted, rel=1e-12)
+
+
 @given(scan=scans, depth=st.integers(0, 9), pattern_bytes=st.integers(1, 2**18))
 def test_joined_blocks_are_whole_blocks_and_read_no_more(scan, depth, pattern_bytes):
     chunks = tiling(scan, pattern_bytes).chunks
