@@ -13,19 +13,19 @@ from daskstem.schema.errors import InputError
 
 def group_names(root: zarr.Group) -> list[str]:
     """Return the names of the groups of a store, without what a killed run has left."""
-    with _faults_named(root, ""):
+    with faults_named(root, ""):
         return sorted(name for name in root.group_keys() if not name.startswith("."))
 
 
 def group_attributes(root: zarr.Group, name: str) -> dict[str, Any]:
     """Return what is written beside a product; nothing if it is not there."""
-    with _faults_named(root, name):
+    with faults_named(root, name):
         return dict(root[name].attrs) if name in root else {}
 
 
 def group_arrays(root: zarr.Group, name: str) -> tuple[zarr.Group, dict[str, zarr.Array]]:
     """Return a group and its arrays by name."""
-    with _faults_named(root, name):
+    with faults_named(root, name):
         group = root[name]
         if isinstance(group, zarr.Group):
             return group, dict(group.arrays())
@@ -33,7 +33,14 @@ def group_arrays(root: zarr.Group, name: str) -> tuple[zarr.Group, dict[str, zar
 
 
 @contextmanager
-def _faults_named(root: zarr.Group, name: str) -> Iterator[None]:
+def faults_named(root: zarr.Group, name: str) -> Iterator[None]:
+    """Say in one line which metadata the enclosed lines could not read, and what to do.
+
+    Raises
+    ------
+    InputError
+        If they are damaged.
+    """
     with warnings.catch_warnings():
         # desktops leave files of their own in folders
         warnings.filterwarnings("ignore", "Object at .* is not recognized", ZarrUserWarning)

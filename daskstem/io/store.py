@@ -1,6 +1,5 @@
 """The Zarr v3 store of a series: group ``raw`` and one sibling group per step."""
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import zarr
 from zarr.storage import MemoryStore
 
+from daskstem.io.gathering import ensure_gathered as ensure_gathered
+from daskstem.io.gathering import scatter_metadata
 from daskstem.io.layout import ArraySpec, coordinate_files
 from daskstem.io.metadata import group_attributes as group_attributes
 from daskstem.io.metadata import group_names as group_names
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FINISHED_FRAMES: Final = "finished_frames"
-_GATHERED: Final = "consolidated_metadata"
 
 
 def open_series(store: str | Path) -> "xr.DataTree":
@@ -105,7 +105,7 @@ def begin_group(
         raise InputError(f"{root.store_path} is not on a file system; derived groups need one")
     building = f".{name}{BUILDING}"
     with writing(root):
-        _scatter_metadata(root)
+        scatter_metadata(root)
         remove_group(root, name)
         remove_group(root, building)
         begun = {**attrs, FINISHED: False, FINISHED_FRAMES: []}
@@ -138,50 +138,8 @@ def finish_frames(group: zarr.Group, frames: Sequence[int]) -> None:
 def finish_group(group: zarr.Group) -> None:
     """Record that the whole group is complete; ``ensure_gathered`` is to follow."""
     with writing(group):
-        _scatter_metadata(group)
+        scatter_metadata(group)
         group.update_attributes({FINISHED: True})
-
-
-def ensure_gathered(root: zarr.Group) -> None:
-    """Gather the metadata at the root, unless they are and nothing has changed since.
-
-    As ``zarr.consolidate_metadata`` leaves them, in a quarter of its time: xarray opens a
-    group from them at once, and warns where they are missing.
-    """
-    folder = store_folder(root)
-    if folder is None or _GATHERED in (content := _content(folder)):
-        return
-    places = [*sorted(folder.glob("[!.]*/zarr.json")), *sorted(folder.glob("[!.]*/*/zarr.json"))]
-    found = {path.parent.relative_to(folder).as_posix(): _content(path.parent) for path in places}
-    for described in found.values():
-        if described["node_type"] == "group":
-            described[_GATHERED] = _gathered({})
-    with writing(root):
-        _write_content(folder, {**content, _GATHERED: _gathered(found)})
-
-
-def _gathered(metadata: dict[str, Any]) -> dict[str, Any]:
-    return {"kind": "inline", "must_understand": False, "metadata": metadata}
-
-
-def _content(folder: Path) -> dict[str, Any]:
-    return dict(json.loads((folder / "zarr.json").read_text(encoding="utf-8")))
-
-
-def _write_content(folder: Path, content: dict[str, Any]) -> None:
-    fresh = folder / "zarr.json.partial"
-    fresh.write_text(json.dumps(content), encoding="utf-8")
-    fresh.replace(folder / "zarr.json")
-
-
-def _scatter_metadata(node: zarr.Group) -> None:
-    """Drop the metadata gathered at the root, which a change of the tree makes untrue."""
-    folder = store_folder(node)
-    if folder is None:
-        return
-    content = _content(folder)
-    if content.pop(_GATHERED, None) is not None:
-        _write_content(folder, content)
 
 
 def finished_frames(group: zarr.Group) -> list[int]:
@@ -201,7 +159,7 @@ def remove_group(root: zarr.Group, name: str) -> None:
     # a folder that has lost its zarr.json is no group for Zarr, and in the way all the same
     if folder is None or not (folder / name).exists():
         return
-    _scatter_metadata(root)
+    scatter_metadata(root)
     grave = folder / f".{name}{REMOVED}"
     shutil.rmtree(grave, ignore_errors=True)
     (folder / name).rename(grave)

@@ -11,6 +11,7 @@ from daskstem.io.layout import ArraySpec
 from daskstem.io.store import (
     begin_group,
     create_root,
+    ensure_gathered,
     finish_frames,
     finish_group,
     finished_frames,
@@ -101,6 +102,15 @@ def test_metadata_are_gathered_as_zarr_gathers_them(tmp_path):
         warnings.simplefilter("ignore")
         zarr.consolidate_metadata(store)
     assert ours == json.loads((store / "zarr.json").read_text())
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}"])
+def test_metadata_that_cannot_be_gathered_are_named(root, content):
+    finish_group(begun(root))
+    place = root.store.root / "made/x/zarr.json"
+    place.write_text(content)
+    with pytest.raises(InputError, match=r"below .*made/x is damaged .*; restore it"):
+        ensure_gathered(root)
 
 
 def test_a_group_is_built_aside_and_replaces_the_one_before(root, monkeypatch):
