@@ -52,3 +52,10 @@ def test_bounds_and_seeds_are_whole_numbers():
     table = cluster_table(np.zeros((2, 2), np.int32), np.ones((2, 2), np.float32))
     whole = ("label", "n_positions", "y_min", "y_max", "x_min", "x_max", "seed_y", "seed_x")
     assert {table[name].dtype for name in whole} == {np.dtype(np.int32)}
+
+
+def test_positions_of_unknown_similarity_are_neither_seeds_nor_lowest():
+    mean = np.array([[np.nan, 0.5, np.nan, 0.25, 0.5], [np.nan] * 5], np.float32)
+    table = cluster_table(np.array([[0] * 5, [1] * 5], np.int32), mean)
+    assert table["seed_x"].tolist() == [1, 0]
+    np.testing.assert_array_equal(table["min_similarity"], np.float32([0.25, np.nan]))
