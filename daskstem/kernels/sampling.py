@@ -153,9 +153,10 @@ def kept_pixels(size: int, edge_px: int, sigma_px: float) -> tuple[np.ndarray, n
     points = np.arange(first - 3 * width, last + 3 * width, 0.5)
     sums = _gaussians(points, np.arange(first, last + 1), width).sum(axis=1)
     per_pixel = _gaussians(points, kept, width)
-    # what is corrected is the least that must be: Gaussians do not tell fast changes apart
+    # what is corrected is the least that must be: Gaussians do not tell fast changes apart; with
+    # 1e-6 wide blurs would be off twice as far, energies by 1.8e-5
     guess = np.gradient(kept.astype(np.float64))
-    less = np.linalg.lstsq(per_pixel, sums - per_pixel @ guess, rcond=1e-6)[0]
+    less = np.linalg.lstsq(per_pixel, sums - per_pixel @ guess, rcond=1e-8)[0]
     return kept, guess + less
 
 
