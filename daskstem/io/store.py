@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import zarr
+from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore
 
 from daskstem.io.gathering import ensure_gathered as ensure_gathered
@@ -109,15 +110,7 @@ def begin_group(
         remove_group(root, name)
         remove_group(root, building)
         begun = {**attrs, FINISHED: False, FINISHED_FRAMES: []}
-        # Zarr takes four times as long to create an array in a folder as in memory
-        files: dict[str, Any] = {}
-        group = zarr.create_group(MemoryStore(files), attributes=begun)
-        names = [*coordinate_names, *(key for key, v in coordinates.items() if v.dims != (key,))]
-        for key, spec in arrays.items():
-            spec.create(group, key, coordinates=[] if key in coordinate_names else names)
-        for key, variable in coordinates.items():
-            files |= {f"{key}/{name}": file for name, file in coordinate_files(variable).items()}
-        for key, content in files.items():
+        for key, content in _new_files(arrays, coordinates, begun, coordinate_names).items():
             path = folder / building / key
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.to_bytes())
@@ -126,6 +119,24 @@ def begin_group(
     if not isinstance(opened, zarr.Group):
         raise TypeError(f"{name} is not a group")
     return opened
+
+
+def _new_files(
+    arrays: Mapping[str, ArraySpec],
+    coordinates: "Mapping[str, xr.Variable]",
+    attrs: Mapping[str, Any],
+    coordinate_names: Sequence[str],
+) -> Mapping[str, Buffer]:
+    """Return the files of a group of empty arrays and its coordinates, by their names."""
+    # Zarr takes four times as long to create an array in a folder as in memory
+    files: dict[str, Buffer] = {}
+    group = zarr.create_group(MemoryStore(files), attributes=dict(attrs))
+    auxiliary = [*coordinate_names, *(key for key, v in coordinates.items() if v.dims != (key,))]
+    for key, spec in arrays.items():
+        spec.create(group, key, coordinates=[] if key in coordinate_names else auxiliary)
+    for key, variable in coordinates.items():
+        files |= {f"{key}/{part}": file for part, file in coordinate_files(variable).items()}
+    return files
 
 
 def finish_frames(group: zarr.Group, frames: Sequence[int]) -> None:

@@ -54,12 +54,12 @@ def shared_neighbors(
     """
     rows, columns, n_offsets = weights.shape
     reach = offsets[:, 0].max()
-    side = 2 * reach + SIDE
+    span = 2 * reach + SIDE
     shape = ((rows + SIDE - 1) // SIDE, (columns + SIDE - 1) // SIDE)
     counts = np.zeros(shape, np.int64)
-    places = np.empty((*shape, side**2, 2), np.int64)
-    shares = np.empty((*shape, side**2, SIDE**2), np.float32)
-    all_four = np.empty((side, side, SIDE**2), np.float32)
+    places = np.empty((*shape, span**2, 2), np.int64)
+    shares = np.empty((*shape, span**2, SIDE**2), np.float32)
+    all_four = np.empty((span, span, SIDE**2), np.float32)
     for i in range(shape[0]):
         for j in range(shape[1]):
             all_four[:] = 0
@@ -71,8 +71,8 @@ def shared_neighbors(
                         row, column = offsets[k, 0] + reach + dy, offsets[k, 1] + reach + dx
                         all_four[row, column, which] = weights[y, x, k]
             n = 0
-            for row in range(side):
-                for column in range(side):
+            for row in range(span):
+                for column in range(span):
                     if all_four[row, column].any():
                         places[i, j, n] = row, column
                         shares[i, j, n] = all_four[row, column]

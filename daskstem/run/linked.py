@@ -1,6 +1,6 @@
 """Steps that link the clusters of all frames: few numbers, then patterns frame by frame."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dask.array as da
@@ -10,6 +10,7 @@ import zarr
 from distributed import Client, Future
 
 from daskstem.io.layout import ROWS_PER_CHUNK, ArraySpec, writable
+from daskstem.io.metadata import group_arrays
 from daskstem.io.store import (
     RAW,
     OpenedStore,
@@ -40,9 +41,9 @@ def run_linked(opened: OpenedStore, stage: Stage, client: Client, reporter: Repo
     if group is None:
         counted = frame_coordinates(opened)
         group = _new_group(root, call.step.group, made, counted, history)
+    _, targets = group_arrays(root, call.step.group)
     if not finished_frames(group):
-        _write_numbers(group, made, set(lazy))
-    targets = dict(group.arrays())
+        _write_numbers(targets, made, set(lazy))
     axes = {name: array.dims.index(FRAME) for name, array in lazy.items()}
     n_bytes = sum(array.nbytes for array in lazy.values()) // n_frames
     todo = [frame for frame in range(n_frames) if frame not in finished_frames(group)]
@@ -90,8 +91,8 @@ def _chunks(variable: xr.Variable) -> tuple[int, ...]:
     return tuple(max(1, min(n, ROWS_PER_CHUNK)) for n in variable.shape)
 
 
-def _write_numbers(group: zarr.Group, made: xr.Dataset, lazy: set[str]) -> None:
-    for name, array in group.arrays():
+def _write_numbers(arrays: Mapping[str, zarr.Array], made: xr.Dataset, lazy: set[str]) -> None:
+    for name, array in arrays.items():
         if name in lazy or name not in made.variables or array.size == 0:
             continue
         with writing(array):

@@ -13,6 +13,7 @@ import zarr
 from distributed import Client, Future
 
 from daskstem.io.layout import ROWS_PER_CHUNK, ArraySpec, write_region
+from daskstem.io.metadata import group_arrays
 from daskstem.io.store import (
     RAW,
     OpenedStore,
@@ -64,7 +65,7 @@ def run_table(
     group = kept_group(root, call.step.group, history["key"])
     if group is None:
         group = _new_table(opened, stage, first, rows.total, history)
-    arrays = dict(group.arrays())
+    _, arrays = group_arrays(root, call.step.group)
     n_bytes = frame_bytes(raw_patterns(root[RAW]))
     done = set(finished_frames(group))
     todo = [frame for frame in range(len(counts)) if frame not in done]

@@ -111,6 +111,7 @@ def write_job(
         for index in np.ndindex(array.numblocks):
             region = _region(array, index, axes.get(name, 0), frame)
             write = _Write(name, target, region, (array.name, *index))
+            # by frame, rows and columns: whatever else an array counts lies in the same task
             together.setdefault((array.numblocks[:3], index[:3]), []).append(write)
     token = tokenize(
         "write", [(array.name, str(targets[n].store_path)) for n, array in arrays.items()], frame
